@@ -1,0 +1,178 @@
+// A campaign file after decoding: plain data, every default filled in. Durations are seconds, sizes bytes.
+// The one table of fields that decodes it is fields.cpp; loader.hpp reads the file.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "campaign/config/value.hpp"
+
+namespace campaign {
+
+enum class RunnerType { docker, local };
+enum class PullPolicy { missing, always, never };
+enum class Structure { shuffled, interleaved, grouped, balanced };
+enum class Overlap { gap, always };
+
+// A command line: as an argv list, or (shell) one string for `sh -c`. Templates: placeholders are not filled in yet.
+using Argv = std::vector<std::string>;
+
+struct Ulimit {
+  std::string name;
+  std::int64_t soft = 0;
+  std::int64_t hard = 0;
+};
+
+// One mount in docker's short form "SOURCE:TARGET[:ro]"; a source with a slash or dot is a host path, made absolute
+// against the campaign file's folder; else it is a named volume.
+struct Volume {
+  std::string source;
+  std::string target;
+  bool read_only = false;
+};
+
+struct Window {
+  std::string begin;  // POSIX extended regular expressions on standard output; both or neither
+  std::string end;
+};
+
+struct Runner {
+  RunnerType type = RunnerType::docker;
+  std::string image;
+  PullPolicy pull = PullPolicy::missing;
+  Argv command;
+  std::optional<Argv> entrypoint;  // none = the image's
+  std::string workdir;
+  std::map<std::string, std::string> env;  // ${VAR} kept as written, filled in when a run is prepared
+  std::vector<std::string> env_file;       // absolute paths
+  bool shell = false;
+  Argv launch;                // local: put before the command
+  std::string user = "host";  // host, image, or uid:gid
+  std::vector<Volume> volumes;
+  std::map<std::string, std::string> tmpfs;  // target -> options
+  std::optional<std::int64_t> shm_size;
+  std::vector<Ulimit> ulimits;
+  std::optional<double> cpus;
+  std::string cpuset_cpus;
+  std::optional<std::int64_t> memory;
+  std::optional<std::int64_t> pids_limit;
+  std::string network;  // "" = the engine's default
+  std::string ipc;
+  bool init = true;
+  std::vector<std::string> cap_add, cap_drop, security_opt;
+  bool read_only = false;
+  bool privileged = false;
+  std::optional<int> processes;  // none = no process_<n>.json is required
+  double timeout = 7200;
+  std::optional<double> stall_timeout;
+  double stop_grace_period = 10;
+  std::optional<double> estimate;
+  std::optional<Window> window;
+  bool env_compat_lem = false;
+  bool timeout_written = false;  // a default timeout is no estimate of a duration
+};
+
+struct Retries {
+  std::map<std::string, int> by_class = {{"infra", 2}};  // class of failure -> retries
+  double backoff_seconds = 30;
+  double max_backoff_seconds = 300;
+};
+
+struct FailureThreshold {
+  double rate = 0.5;
+  int window = 10;
+  std::vector<std::string> classes = {"infra"};
+};
+
+struct Execution {
+  int cycles = 5;
+  Structure structure = Structure::shuffled;
+  std::optional<std::uint64_t> seed;  // none = from the name
+  int warmup_prompts = 5;
+  std::optional<double> warmup_timeout_seconds;
+  double config_gap_seconds = 0;
+  double cycle_gap_seconds = 0;
+  bool cycle_gap_written = false;  // a barrier between cycles stands only where it is written
+  Overlap overlap = Overlap::gap;
+  bool pilot = false;
+  int workers = 1;
+  Retries retries;
+  int skip_after_failures = 2;
+  std::optional<int> max_failures;
+  std::optional<FailureThreshold> failure_threshold;
+};
+
+struct Io {
+  std::string results_dir;  // absolute
+  std::string configs_dir;
+  std::string state_dir;
+  std::string manifest_filename = "campaign_manifest.json";
+  std::int64_t min_free = std::int64_t{1} << 30;
+};
+
+struct Hooks {
+  Argv setup, prepare, conclude, cleanup;  // on the host; empty = none
+};
+
+enum class Direction { unspecified, higher, lower };
+
+struct MetricSpec {
+  std::string name;
+  enum class Source { json, regex, stage } source = Source::json;
+  std::string where;  // "GLOB#/pointer", a regular expression with one group over stdout.log, or a stage's name
+  std::string unit;
+  Direction better = Direction::unspecified;
+  bool primary = false;
+};
+
+struct Collect {
+  std::vector<std::string> required, optional;  // globs, relative to the results folder of a run
+  std::int64_t max_bytes = std::int64_t{10} << 30;
+  std::vector<MetricSpec> metrics;
+};
+
+// An experiment before expansion is described by the axes, config files and list of the file; see plan/expand.hpp.
+struct ExperimentEntry {
+  std::string name;     // "" = made from backend and axes
+  std::string config;   // absolute path, "" = none
+  std::string backend;  // "" = from the config
+  Value set;            // map or null
+  Origin origin;
+};
+
+struct PerBackend {
+  Value axes;  // map key -> list
+  Value set;   // map
+};
+
+struct Campaign {
+  std::string name;
+  std::string id;      // lower-cased name
+  std::string file;    // absolute path of the campaign file
+  std::string folder;  // its folder
+  Value document;      // the file after interpolation, --set and path resolution: decode(document) gives this again
+  Value axes;          // map dotted key -> list of values
+  Value set;
+  std::vector<std::vector<std::string>> zip;
+  std::vector<Value> exclude;
+  std::map<std::string, PerBackend> per_backend;
+  std::string name_template;
+  std::vector<std::string> configs;  // absolute paths, globs expanded, in order
+  std::vector<ExperimentEntry> experiments;
+  Value vars;
+  std::optional<Runner> runner;            // `runner`
+  std::map<std::string, Runner> runners;   // `runners`: backend -> runner
+  Execution execution;
+  Io io;
+  Hooks hooks;
+  Collect collect;
+  std::vector<std::string> group_by;
+  std::vector<std::string> warnings;  // notices with their places, for stderr
+};
+
+// The runner of a backend: runners[backend], else `runner`. nullptr when there is none.
+const Runner* runner_for(const Campaign& campaign, const std::string& backend);
+
+}  // namespace campaign

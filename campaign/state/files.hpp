@@ -1,0 +1,68 @@
+// Files that are never half-written, the lock of a campaign, and signs of life.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "campaign/state/journal.hpp"
+
+namespace campaign {
+
+// Temp file, fsync, rename, fsync of the folder. Throws std::system_error with the path. 0600.
+void write_atomically(const std::filesystem::path& path, const std::string& content);
+// Same, but fails with EEXIST when the file is there (a link of the temp file).
+void write_exclusively(const std::filesystem::path& path, const std::string& content);
+std::string read_file(const std::filesystem::path& path);  // throws std::system_error
+void sync_folder(const std::filesystem::path& folder);
+void make_private_folders(const std::filesystem::path& folder);  // 0700, like mkdir -p
+
+// Who holds a campaign.
+struct Holder {
+  std::string host;
+  std::int64_t pid = 0;
+  std::string boot, job, since;
+  std::string text() const;  // "pid 4711 on node7 since 2026-11-21T00:43:00Z"
+};
+
+// controller.lock: flock, exclusive, O_CLOEXEC; its text only names the holder. Released by the destructor or death.
+class Lock {
+ public:
+  // nullopt in `lock` when another controller holds it; then `holder` says who.
+  struct Attempt;
+  static Attempt take(const std::filesystem::path& path, const Clock& clock);
+  virtual ~Lock() = default;
+};
+struct Lock::Attempt {
+  std::unique_ptr<Lock> lock;
+  Holder holder;
+};
+// True when nobody holds it (LOCK_SH|LOCK_NB succeeds) or the file is gone: the proof that an owner is dead.
+bool lock_is_free(const std::filesystem::path& path);
+
+// heartbeat/<writer>.json
+struct Heartbeat {
+  std::string writer, host, stage, wait_reason;
+  std::int64_t pid = 0;
+  double utc = 0;
+  double interval = 1;          // seconds between beats
+  std::optional<double> wait_until_utc;
+  struct Worker { int id = 0; std::string run, stage; double started_utc = 0; double initialization_ms = 0; };
+  std::vector<Worker> workers;
+};
+void write_heartbeat(const std::filesystem::path& folder, const Heartbeat& beat);  // no fsync: replaced each second
+std::vector<Heartbeat> read_heartbeats(const std::filesystem::path& folder);
+
+// control/<n>.json: requests to a running controller.
+struct StopRequest {
+  enum class When { after_run, after_cycle, now } when = When::after_run;
+};
+void write_stop_request(const std::filesystem::path& folder, const StopRequest& request);
+// Reads and removes; the strongest of several.
+std::optional<StopRequest> take_stop_request(const std::filesystem::path& folder);
+
+// A folder or file that is not the caller's, or that group or others may write: says so; "" when all is well.
+std::string unsafe_ownership(const std::filesystem::path& path);
+
+}  // namespace campaign

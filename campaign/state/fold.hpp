@@ -1,0 +1,77 @@
+// The state of a session: what its journal adds up to. Live code and recovery go through the same apply().
+// The result does not depend on how several writers' records are interleaved.
+#pragma once
+
+#include <string_view>
+#include <unordered_map>
+
+#include "campaign/state/events.hpp"
+
+namespace campaign {
+
+enum class RunPhase : std::uint8_t { pending, initialised, running, completed, aggregated, failed, interrupted, skipped };
+const char* name_of(RunPhase phase);
+
+struct RunState {
+  RunPhase phase = RunPhase::pending;
+  int attempt = 0;             // the current or last one; 0 = none yet
+  int failures = 0;            // attempts that ended in a failure class other than interrupted
+  int interruptions = 0;
+  FailureClass cls = FailureClass::none;
+  bool final = false;          // failed with no attempts left
+  bool exit_known = false;
+  bool repeated = false;       // ran outside its block (--rerun, --retry): left out of paired comparisons
+  bool resumed = false;
+  int worker = 0;
+  int position = 0;
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  std::string owner;           // writer
+  std::string container;       // name
+  std::string container_id;
+  std::string engine_id, host;
+  std::int64_t pid = 0;
+  std::uint64_t pid_start = 0;
+  double claimed_utc = 0, started_utc = 0, finished_utc = 0;
+  double duration = 0;
+  double verification = 0;     // seconds of the collect stage
+  double retry_not_before_utc = 0;
+  std::string message;
+  bool done() const;           // completed, aggregated, skipped, or failed with no attempts left
+};
+
+struct Fold {
+  std::string uid, session, campaign_id;
+  std::unordered_map<std::string, RunState> runs;  // only those with a record
+  std::map<std::string, RunState> pilots;          // "<experiment>.p"
+  std::map<std::string, event::ImageResolved> images;
+  std::map<std::string, std::int64_t> last_seq;    // writer -> seq
+  std::vector<std::pair<std::string, FailureClass>> outcomes;  // since the last pause, newest last, at most 1000
+  std::optional<Deadline> gap;                     // a gap under way when the record was written
+  std::string gap_run;
+  double last_finished_utc = 0, last_finished_boottime = 0;
+  std::string last_finished_boot;
+  int cycle_entered = 0;
+  int position = 0;
+  int revision = 0;
+  std::optional<std::vector<std::string>> cleanup_owed;
+  bool abandoned = false;
+  std::optional<int> finished;  // exit code
+  std::string paused, drained;  // reason, "" = not
+  double started_utc = 0, ended_utc = 0, last_utc = 0;
+  std::vector<std::string> violations;  // transitions that the design does not allow: a bug or damage; shown by fsck
+
+  const RunState& run(const std::string& run_id) const;  // a pending state for a run without records
+};
+
+void apply(Fold& fold, const Record& record);
+
+// snapshot.json: the fold and an offset per writer. read_snapshot gives nothing when the file is absent or not whole.
+struct Snapshot {
+  Fold fold;
+  std::map<std::string, std::int64_t> offsets;
+};
+std::string write_snapshot(const Snapshot& snapshot);
+std::optional<Snapshot> read_snapshot(const std::string& text);
+
+}  // namespace campaign

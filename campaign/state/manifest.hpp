@@ -1,0 +1,44 @@
+// campaign_manifest.json: the plan of a session, written once. A plan that grows writes campaign_manifest.<n>.json;
+// the highest whole one counts. Everything that resume needs stands in it.
+#pragma once
+
+#include <filesystem>
+
+#include "campaign/plan/plan.hpp"
+#include "campaign/state/events.hpp"
+
+namespace campaign {
+
+struct Manifest {
+  std::string uid;      // 32 lower hex digits, random
+  std::string session;  // UTC start, 20261121T004300Z
+  double created_utc = 0;
+  std::string campaign_id, name;
+  std::string file;         // absolute path of the campaign file
+  std::string config_hash;  // SHA-256 of the canonical document
+  Value document;           // decode_campaign(document, file) gives the Campaign
+  Plan plan;
+  std::string state_dir, results_dir;                   // absolute
+  std::map<std::string, event::ImageResolved> images;   // image as written -> id and identity
+  std::map<std::string, std::string> environment;       // of the controller: host, version
+};
+
+std::string draw_uid();  // from getrandom
+std::string write_manifest(const Manifest& manifest);
+Manifest read_manifest(const std::string& text);  // throws std::runtime_error with what is wrong
+
+// Where things are in <state_dir>/<campaign_id>/<session>.
+struct SessionFolder {
+  std::filesystem::path folder;
+  std::filesystem::path journal() const { return folder / "journal"; }
+  std::filesystem::path heartbeat() const { return folder / "heartbeat"; }
+  std::filesystem::path control() const { return folder / "control"; }
+  std::filesystem::path snapshot() const { return folder / "snapshot.json"; }
+  std::filesystem::path lock() const { return folder.parent_path() / "controller.lock"; }
+};
+// The highest whole manifest of a session. Throws std::runtime_error when none is whole.
+Manifest latest_manifest(const SessionFolder& session, const std::string& filename);
+// revision 0 is <filename>, n > 0 is <stem>.<n>.json, made exclusively.
+void store_manifest(const SessionFolder& session, const Manifest& manifest, int revision);
+
+}  // namespace campaign

@@ -1,0 +1,154 @@
+// A container engine, as campaigns need it: a dozen awaitable verbs. One implementation speaks the Docker Engine API
+// (docker_engine.hpp); tests script another. Not thread-safe: all calls from the thread of the engine's io_context.
+// Every verb throws EngineError; a wait that was cut is a value (unknown), never a code.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "container/async.hpp"
+
+namespace container {
+
+// The engine refused, or could not be reached (status 0). The message says what was asked and what came back.
+class EngineError : public std::runtime_error {
+ public:
+  EngineError(int http_status, const std::string& what) : std::runtime_error(what), status(http_status) {}
+  int status;
+  bool unreachable() const { return status == 0; }
+  bool not_found() const { return status == 404; }
+  bool conflict() const { return status == 409; }
+};
+
+struct EngineInfo {
+  std::string id;          // /info.ID
+  std::string name, version, api_version;
+  std::string cgroup_version;
+  std::int64_t cpus = 0, memory = 0;
+  bool podman = false, rootless = false, userns_remap = false;
+  std::string architecture;  // x86_64
+  std::vector<std::string> runtimes;
+};
+
+struct Mount {
+  std::string source;  // absolute host path, or a volume's name
+  std::string target;
+  bool read_only = false;
+  bool volume = false;
+};
+
+struct RLimit {
+  std::string name;
+  std::int64_t soft = 0, hard = 0;
+};
+
+struct ContainerSpec {
+  std::string name;
+  std::string image;  // id
+  std::optional<std::vector<std::string>> entrypoint;
+  std::vector<std::string> command;
+  std::vector<std::string> env;  // K=V
+  std::string user, working_dir, network, ipc, cpuset_cpus;
+  std::map<std::string, std::string> labels;
+  std::vector<Mount> mounts;
+  std::map<std::string, std::string> tmpfs;
+  std::optional<std::int64_t> shm_size, memory, pids_limit;
+  std::optional<double> cpus;
+  std::vector<RLimit> ulimits;
+  std::vector<std::string> cap_add, cap_drop, security_opt;
+  bool init = true, read_only = false, privileged = false;
+  std::optional<int> stop_timeout;  // seconds
+};
+
+enum class ContainerStatus { created, running, paused, restarting, removing, exited, dead };
+
+struct ContainerState {
+  std::string id, name;
+  ContainerStatus status = ContainerStatus::created;
+  int exit_code = 0;
+  bool oom_killed = false;
+  std::string error;
+  std::string started_at, finished_at;  // RFC 3339 as the engine writes it; "0001-01-01T00:00:00Z" = never
+  std::int64_t pid = 0;
+  bool tty = false;
+  std::map<std::string, std::string> labels;
+};
+
+struct ContainerSummary {
+  std::string id, name;
+  ContainerStatus status = ContainerStatus::created;
+  std::map<std::string, std::string> labels;
+  std::int64_t created = 0;  // seconds since the epoch
+};
+
+struct ImageInfo {
+  std::string id, architecture, user, workdir;
+  std::vector<std::string> layers;  // RootFS.Layers, diff ids
+  std::vector<std::string> entrypoint, command, env, repo_digests;
+  std::string identity() const;     // SHA-256 (hex) over layers and entrypoint, command, env, workdir, user
+};
+
+// The result of a wait. known == false: the stream was cut or the container is unknown; says why.
+struct WaitResult {
+  bool known = false;
+  int exit_code = 0;
+  std::string error;
+};
+
+// A wait whose response header has been read: from then on no exit can be missed.
+class PendingWait {
+ public:
+  virtual ~PendingWait() = default;  // cancels
+  virtual Task<WaitResult> result() = 0;
+};
+
+// Output of a container, demultiplexed.
+struct OutputChunk {
+  enum class Stream { out, err, system } stream = Stream::out;
+  std::string data;
+};
+class OutputStream {
+ public:
+  virtual ~OutputStream() = default;
+  virtual Task<std::optional<OutputChunk>> next() = 0;  // nullopt at the end
+};
+
+struct EngineEvent {
+  std::string action, id;
+  std::map<std::string, std::string> attributes;
+  std::int64_t time_nano = 0;
+};
+class EventStream {
+ public:
+  virtual ~EventStream() = default;
+  virtual Task<std::optional<EngineEvent>> next() = 0;  // nullopt when the stream was cut
+};
+
+enum class WaitCondition { not_running, next_exit, removed };
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual Task<EngineInfo> info() = 0;  // negotiates again after a reconnect
+  virtual Task<std::string> create(const ContainerSpec& spec) = 0;  // id; 409 is the name fence
+  virtual Task<std::unique_ptr<OutputStream>> attach(const std::string& id) = 0;  // before start; after the 101
+  virtual Task<std::unique_ptr<PendingWait>> wait(const std::string& id, WaitCondition condition) = 0;
+  virtual Task<> start(const std::string& id) = 0;        // 204 and 304 are success
+  virtual Task<> unpause(const std::string& id) = 0;
+  virtual Task<> kill(const std::string& id, const std::string& signal) = 0;  // on one that is not running: no error
+  virtual Task<ContainerState> inspect(const std::string& id_or_name) = 0;
+  virtual Task<> remove(const std::string& id, bool force_running) = 0;  // 404 and "in progress" are success: polls for 404
+  virtual Task<std::vector<ContainerSummary>> list(const std::map<std::string, std::string>& labels) = 0;  // all states; "" value = label present
+  virtual Task<std::string> logs(const std::string& id, int tail) = 0;
+  virtual Task<std::unique_ptr<EventStream>> events(const std::map<std::string, std::string>& labels, std::int64_t since_nano) = 0;
+  virtual Task<std::optional<ImageInfo>> image(const std::string& reference) = 0;
+  virtual Task<> pull(const std::string& reference) = 0;
+  virtual Task<std::string> read_archive(const std::string& id, const std::string& path) = 0;  // one file's bytes
+};
+
+}  // namespace container
