@@ -1,0 +1,122 @@
+// Results on disk: where they lie, whether an attempt is whole, and how it becomes a result. Layout: state-and-results
+// in docs/files.md. Nothing outside an attempt's folder is followed, nothing is overwritten.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "campaign/plan/plan.hpp"
+#include "campaign/state/manifest.hpp"
+#include "campaign/state/events.hpp"
+
+namespace campaign {
+
+// <results_dir>/<campaign_id>/<session>. An attempt is named "<run>.a<n>".
+struct ResultsFolder {
+  std::filesystem::path folder;
+  std::filesystem::path raw(const std::string& run) const { return folder / "raw" / run; }
+  std::filesystem::path attempt(const std::string& attempt) const { return folder / "attempts" / attempt; }
+  std::filesystem::path ctl(const std::string& attempt) const { return folder / "ctl" / attempt; }
+  std::filesystem::path pilot(const std::string& attempt) const { return folder / "pilot" / attempt; }
+  std::filesystem::path superseded(const std::string& attempt) const { return folder / "superseded" / attempt; }
+  std::filesystem::path home(const std::string& experiment) const { return folder / "home" / experiment; }
+};
+std::string attempt_name(const std::string& run, int attempt);  // "<run>.a<n>"
+
+// What the launcher wrote (container/launcher/README.md).
+struct Outcome {
+  std::optional<int> exit_code, signal;
+  int exec_errno = 0;             // the command could not be executed
+  std::string exec_error;
+  std::int64_t start_mono_ns = 0, end_mono_ns = 0;
+  double start_boottime = 0, end_boottime = 0, start_utc = 0, end_utc = 0;
+  std::string boot;
+  double user_s = 0, system_s = 0;
+  std::int64_t max_rss_kb = 0;
+  std::optional<std::int64_t> window_begin_ns, window_end_ns;
+  std::int64_t stdout_bytes = 0, stderr_bytes = 0, stdout_kept = 0, stderr_kept = 0;
+  int killed_descendants = 0;
+};
+std::optional<Outcome> read_outcome(const std::filesystem::path& ctl_folder);  // nullopt: absent or not whole
+
+// The window that a run's figures cover.
+struct MeasureWindow {
+  enum class Source { phase, pattern, process } source = Source::process;
+  double seconds = 0;
+  std::int64_t begin_ns = 0, end_ns = 0;  // CLOCK_MONOTONIC
+};
+const char* name_of(MeasureWindow::Source source);  // "phase", "pattern", "process"
+
+struct MetricValue {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  Direction better = Direction::unspecified;
+  bool primary = false;
+};
+
+// run.json: the controller's record of an attempt. Everything that a report needs, recomputable.
+struct RunRecord {
+  std::string run, experiment, backend, hash;
+  int cycle = 1, attempt = 1, position = 0, worker = 0, block = 0;
+  std::string session, uid, campaign_id;
+  std::string state;   // completed, failed, interrupted
+  FailureClass cls = FailureClass::none;
+  std::string message;
+  std::optional<int> exit_code, signal;
+  bool oom_killed = false;
+  bool resumed = false, repeated = false;
+  double queue_wait = 0, started_utc = 0, finished_utc = 0, duration = 0;  // seconds
+  std::map<std::string, double> stages;
+  double gap_seconds = 0;                 // waited before this run
+  MeasureWindow window;
+  std::vector<MetricValue> metrics;       // the seconds of the window are always one: "measure_seconds"
+  std::optional<Outcome> outcome;
+  std::string overlap;                    // gap, always
+  std::vector<std::string> neighbours;    // runs under way at the same time
+  std::string image, image_id, image_identity, engine, engine_version, container_id, host, node_cpu, kernel;
+  bool launcher = true;                   // false: the engine's own answers were used
+  bool valid = true;
+  std::string invalid_reason;
+  std::vector<std::string> notes;         // warnings: bytes left out of a log, OOM-killed child, several window marks
+};
+std::string write_run_record(const RunRecord& record);
+RunRecord read_run_record(const std::string& text);  // throws std::runtime_error
+
+// Collection. `collect_attempt` checks what the payload left under attempts/ and decides; it changes nothing.
+struct CollectRequest {
+  ResultsFolder folder;
+  std::string attempt;                 // "<run>.a<n>"
+  const Collect* collect = nullptr;
+  std::optional<int> processes;
+};
+struct Verdict {
+  FailureClass cls = FailureClass::none;  // none, missing_result or invalid_result
+  std::string message;                    // "process_1.json is missing (processes: 2)"
+  MeasureWindow window;
+  std::vector<MetricValue> metrics;
+  std::vector<std::string> notes;
+  std::int64_t bytes = 0;
+};
+Verdict verify_attempt(const CollectRequest& request, const Outcome* outcome);
+
+// Places ours (config.yaml, run.json, logs, markers with hashes) into the attempt's folder, fsyncs everything, renames
+// it to raw/<run> and fsyncs the folder. `record` is written as run.json. Idempotent after a kill at any instant.
+// Throws std::system_error (disk full) or std::runtime_error.
+void accept_attempt(const CollectRequest& request, const RunRecord& record);
+// A failed or interrupted attempt keeps its logs and record in attempts/<run>.a<n>.
+void keep_failed_attempt(const CollectRequest& request, const RunRecord& record);
+// raw/<run> exists with a whole run.json: that record. Verifies markers and hashes; throws when they do not match.
+std::optional<RunRecord> accepted_record(const ResultsFolder& folder, const std::string& run);
+void supersede(const ResultsFolder& folder, const std::string& run, int attempt);
+// The largest attempt number that attempts/, ctl/, raw/ and superseded/ hold for a run; 0 = none.
+int largest_attempt_on_disk(const ResultsFolder& folder, const std::string& run);
+
+// The last lines of a log: at most `lines` and `bytes`, invalid UTF-8 replaced by U+FFFD.
+struct TailLimit {
+  std::size_t lines = 100;
+  std::size_t bytes = 8192;
+};
+std::string log_tail(const std::filesystem::path& log, const TailLimit& limit);
+
+}  // namespace campaign
