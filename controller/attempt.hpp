@@ -1,0 +1,74 @@
+// One try at a run, from claim to teardown: what is to be done, where, and what has become of it so far. Owned by the worker
+// that carries it out.
+#pragma once
+
+#include <filesystem>
+#include <map>
+
+#include "campaign/plan/plan.hpp"
+#include "campaign/results/results.hpp"
+#include "container/ephemeral.hpp"
+
+namespace controller {
+
+// Where an attempt's files are on the host.
+struct AttemptPaths {
+  std::filesystem::path results;   // the payload's
+  std::filesystem::path ctl;       // ours
+  std::filesystem::path home;
+  std::filesystem::path exchange;  // the folder that is /campaign inside, for `launch`
+};
+
+// How the process of an attempt ended, as far as it can be known.
+struct ProcessEnding {
+  bool known = false;         // false: lost, or the engine cannot say
+  bool start_failed = false;  // it never ran
+  std::optional<int> exit_code, signal;
+  bool oom_killed = false;
+  bool engine_gap = false;    // the engine was away while it ran
+  std::string error;
+  double started_utc = 0, finished_utc = 0;
+  std::optional<campaign::Outcome> outcome;  // the launcher's own
+};
+
+// Why we ended it ourselves, if we did.
+enum class OurStop { none, timeout, stalled, stopped };
+
+enum class Entry { fresh, create_again, start_again, adopt, collect };
+
+struct Attempt {
+  const campaign::Experiment* experiment = nullptr;
+  campaign::PlannedRun planned;
+  std::string run;             // id; a pilot's is "<experiment>.p"
+  int number = 1;
+  bool pilot = false;
+  int worker = 0, position = 0;
+  Entry entry = Entry::fresh;
+  bool resumed = false, repeated = false;
+
+  const campaign::Runner* runner = nullptr;  // effective, placeholders unfilled
+  AttemptPaths paths;
+  std::string container_name, container_id;
+  std::int64_t pid = 0;
+  std::uint64_t pid_start = 0;
+  bool claimed = false, started = false;
+  bool prepared = false;       // its container or gated process is there
+
+  OurStop our_stop = OurStop::none;
+  ProcessEnding ending;
+  bool exit_seen = false;      // a witness told
+  std::unique_ptr<container::ExitWitness> witness;
+
+  double queued_boottime = 0, claimed_boottime = 0;
+  double gap_seconds = 0;
+  double finished_boottime = 0;
+  std::map<std::string, double> stages;  // name -> seconds
+  std::vector<std::string> neighbours;
+  campaign::FailureClass cls = campaign::FailureClass::none;
+  std::string message;
+  campaign::Verdict verdict;
+
+  std::string name() const { return campaign::attempt_name(run, number); }
+};
+
+}  // namespace controller

@@ -1,0 +1,18 @@
+// From how a process ended to the class of its failure. Pure; the order is binding (docs/execution.md).
+#pragma once
+
+#include "controller/attempt.hpp"
+
+namespace controller {
+
+struct Classified {
+  campaign::FailureClass cls = campaign::FailureClass::none;
+  std::string message;  // one line, "" for none
+};
+
+// Before results are looked at: `none` means that the process exited 0 by itself.
+Classified classify(const ProcessEnding& ending, OurStop our_stop);
+// Texts of known out-of-memory errors of GPU frameworks turn a payload failure into gpu_oom.
+campaign::FailureClass refine_by_log(campaign::FailureClass cls, const std::string& log_tail);
+
+}  // namespace controller

@@ -1,0 +1,73 @@
+#include "controller/draw.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace controller {
+
+using campaign::RunPhase;
+using campaign::RunState;
+
+DrawOrder::DrawOrder(const campaign::Plan& plan, const campaign::Fold& fold, Rules rules)
+    : plan_(plan), fold_(fold), rules_(rules) {
+  ids_.reserve(plan.runs.size());
+  for (const auto& run : plan.runs) ids_.push_back(campaign::run_id(plan, run));
+  const auto key = [&](std::size_t i) {
+    const auto& run = plan.runs[i];
+    return rules_.by_experiment ? static_cast<std::int64_t>(run.experiment) : run.cycle;
+  };
+  for (std::size_t i = 0; i < plan.runs.size(); ++i) {
+    if (i == 0 || key(i) != key(i - 1)) rounds_.push_back({i, i});
+    rounds_.back().end = i + 1;
+  }
+}
+
+void DrawOrder::select_only(std::set<std::size_t> selected) { selected_ = std::move(selected); }
+
+bool DrawOrder::eligible(std::size_t index) const {
+  return selected_.empty() || selected_.contains(index);
+}
+
+bool DrawOrder::settled(Round& round, const std::set<std::size_t>& in_flight) const {
+  const auto over = [&](std::size_t i) {
+    return !eligible(i) || (!in_flight.contains(i) && fold_.run(ids_[i]).done());
+  };
+  while (round.begin < round.end && over(round.begin)) ++round.begin;
+  return round.begin == round.end;
+}
+
+Drawn DrawOrder::next_in(const Round& round, const std::set<std::size_t>& in_flight, double now_utc) const {
+  Drawn retry{.kind = Drawn::Kind::done, .until_utc = std::numeric_limits<double>::infinity()};
+  bool others = false;
+  for (std::size_t i = round.begin; i < round.end; ++i) {
+    if (!eligible(i)) continue;
+    if (in_flight.contains(i)) {
+      others = true;
+      continue;
+    }
+    const RunState& state = fold_.run(ids_[i]);
+    if (state.done()) continue;
+    if (state.phase == RunPhase::pending) return {.kind = Drawn::Kind::run, .index = i};
+    if (state.retry_not_before_utc < retry.until_utc)
+      retry = {.kind = Drawn::Kind::wait_until, .index = i, .until_utc = state.retry_not_before_utc};
+  }
+  if (retry.kind == Drawn::Kind::wait_until && retry.until_utc <= now_utc) retry.kind = Drawn::Kind::run;
+  if (retry.kind != Drawn::Kind::done) return retry;
+  return {.kind = others ? Drawn::Kind::wait_others : Drawn::Kind::done};
+}
+
+Drawn DrawOrder::next(const std::set<std::size_t>& in_flight, double now_utc, bool look_ahead) {
+  while (first_open_ < rounds_.size() && settled(rounds_[first_open_], in_flight)) ++first_open_;
+  Drawn best{.kind = Drawn::Kind::done, .until_utc = std::numeric_limits<double>::infinity()};
+  const std::size_t reach = look_ahead ? first_open_ + 2 : rules_.barrier ? first_open_ + 1 : rounds_.size();
+  for (std::size_t r = first_open_; r < std::min(reach, rounds_.size()); ++r) {
+    Drawn drawn = next_in(rounds_[r], in_flight, now_utc);
+    drawn.next_round = r > first_open_;
+    if (drawn.kind == Drawn::Kind::run) return drawn;
+    const bool better = drawn.kind == Drawn::Kind::wait_until && drawn.until_utc < best.until_utc;
+    if (better || (drawn.kind == Drawn::Kind::wait_others && best.kind == Drawn::Kind::done)) best = drawn;
+  }
+  return best;
+}
+
+}  // namespace controller

@@ -1,0 +1,35 @@
+// What a payload is told: its command line and environment, with every placeholder filled in. Pure but for env files.
+#pragma once
+
+#include "campaign/config/loader.hpp"
+#include "campaign/state/manifest.hpp"
+#include "controller/attempt.hpp"
+
+namespace controller {
+
+// Paths as the payload sees them: inside a container, or on the host.
+struct PayloadView {
+  std::string config, results, home, exchange;
+};
+PayloadView container_view(const Attempt& attempt);
+PayloadView host_view(const Attempt& attempt);
+
+struct PayloadContext {
+  const campaign::Campaign* campaign = nullptr;
+  const campaign::Manifest* manifest = nullptr;
+  campaign::Environment environment;  // of the controller, for ${VAR} in env
+};
+
+struct Payload {
+  std::vector<std::string> entrypoint;  // empty = the image's
+  bool entrypoint_set = false;
+  std::vector<std::string> command;
+  std::vector<std::string> launch;
+  std::map<std::string, std::string> env;
+  std::string image, workdir;
+  std::vector<campaign::Volume> volumes;
+};
+// Throws PrepareError(config) that names what is missing.
+Payload resolve_payload(const PayloadContext& context, const Attempt& attempt, const PayloadView& view);
+
+}  // namespace controller
