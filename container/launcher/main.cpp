@@ -1,0 +1,77 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "container/launcher/options.hpp"
+#include "container/launcher/out_folder.hpp"
+#include "container/launcher/records.hpp"
+#include "container/launcher/supervisor.hpp"
+
+namespace container::launcher {
+namespace {
+
+constexpr int exit_usage = 64, exit_system = 71, exit_output = 74, exit_begun = 125;
+
+int fail(int code, const std::string& message) {
+  fprintf(stderr, "campaignctl-launch: %s\n", message.c_str());
+  return code;
+}
+
+// A caller may have closed them, and then the first files opened would become them.
+void open_standard_streams() {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = dup(fd);
+  if (fd >= 0) close(fd);
+}
+
+std::string fate(const Outcome& outcome) {
+  return outcome.signal != 0 ? "was ended by signal " + std::to_string(outcome.signal)
+                             : "exited with " + std::to_string(outcome.exit_code);
+}
+
+int launch(const Options& options) {
+  OutFolder folder;
+  const std::string no_folder = folder.open(options.out);
+  if (!no_folder.empty()) return fail(exit_output, "--out " + options.out + ": " + no_folder);
+  Supervisor supervisor(options, folder);
+  const std::string unprepared = supervisor.prepare();
+  if (!unprepared.empty()) return fail(exit_system, unprepared + "; nothing was started");
+  switch (folder.claim("begun", begun_json(options.run))) {
+    case OutFolder::Claim::exists:
+      return fail(exit_begun, options.run + " has begun already: " + options.out + "/begun exists");
+    case OutFolder::Claim::failed:
+      return fail(exit_output, "cannot write " + options.out + "/begun: " + folder.error() +
+                                   "; nothing was started");
+    case OutFolder::Claim::created:
+      break;
+  }
+  const std::string unstarted = supervisor.start();
+  if (!unstarted.empty()) return fail(exit_system, unstarted);
+  supervisor.wait();
+  supervisor.settle();
+  const Outcome& outcome = supervisor.outcome();
+  const std::string lost = folder.publish("outcome.json", outcome_json(outcome));
+  supervisor.echo();
+  if (!lost.empty())
+    return fail(exit_output, "cannot write " + options.out + "/outcome.json: " + lost +
+                                 "; the payload " + fate(outcome) + " and is gone");
+  return outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_code;
+}
+
+}  // namespace
+}  // namespace container::launcher
+
+int main(int argc, char** argv) {
+  using namespace container::launcher;
+  open_standard_streams();
+  const Parsed parsed = parse_options(argc, argv);
+  if (std::holds_alternative<ShowVersion>(parsed)) {
+    puts("campaignctl-launch " LAUNCHER_VERSION);
+    return 0;
+  }
+  if (const auto* error = std::get_if<UsageError>(&parsed)) return fail(exit_usage, error->message);
+  return launch(*std::get_if<Options>(&parsed));
+}
