@@ -132,7 +132,7 @@ Payload resolve_payload(const PayloadContext& context, const Attempt& attempt, c
     for (const std::string& file : runner.env_file) read_env_file(file, payload.env);
     for (const auto& [name, value] : runner.env)
       payload.env[name] = campaign::interpolate(campaign::expand(value, with), context.environment);
-    payload.env.merge(campaign_variables(context, attempt, view));
+    for (auto& [name, value] : campaign_variables(context, attempt, view)) payload.env[name] = value;
     if (runner.env_compat_lem) add_lem_variables(payload.env);
     check_size(payload);
     return payload;

@@ -1,0 +1,130 @@
+#include "controller/runners/docker_runner.hpp"
+
+#include <filesystem>
+
+#include "campaign/state/files.hpp"
+#include "container/labels.hpp"
+
+namespace controller {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// An engine that does not answer is not a failure of the attempt.
+Task<> away_or(Task<> verb) {
+  try {
+    co_await std::move(verb);
+  } catch (const container::EngineError& error) {
+    if (error.unreachable()) throw EngineAway(error.what());
+    throw;
+  }
+}
+
+void make_bind_sources(const Payload& payload) {
+  for (const campaign::Volume& volume : payload.volumes)
+    if (volume.source.starts_with('/') && !fs::exists(volume.source)) fs::create_directories(volume.source);
+}
+
+}  // namespace
+
+container::OnExit DockerRunner::exit_of(Attempt& attempt) {
+  return [&attempt, wake = parts_.wake] {
+    attempt.exit_seen = true;
+    wake->notify();
+  };
+}
+
+Task<> DockerRunner::prepare(Attempt& attempt) { return away_or(prepare_now(attempt)); }
+Task<> DockerRunner::start(Attempt& attempt) { return away_or(start_now(attempt)); }
+Task<> DockerRunner::adopt(Attempt& attempt) { return away_or(adopt_now(attempt)); }
+Task<> DockerRunner::stop(Attempt& attempt, const StopHow& how) { return away_or(stop_now(attempt, how)); }
+
+Task<> DockerRunner::prepare_now(Attempt& attempt) {
+  const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
+  make_bind_sources(payload);
+  const DockerSpecRequest request{
+      .attempt = &attempt, .payload = &payload, .site = parts_.site, .belonging = &parts_.belonging};
+  const container::ContainerSpec spec = docker_spec(request);
+  const auto ours = [&](const std::map<std::string, std::string>& labels) {
+    const auto is = [&](const char* key, const std::string& value) {
+      const auto found = labels.find(key);
+      return found != labels.end() && found->second == value;
+    };
+    return is(container::label::uid, parts_.belonging.uid) && is(container::label::run, attempt.run) &&
+           is(container::label::attempt, std::to_string(attempt.number));
+  };
+  attempt.container_id = co_await container::create_fenced(*parts_.engine, spec, ours);
+}
+
+Task<> DockerRunner::start_now(Attempt& attempt) {
+  auto started = co_await container::start_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
+  attempt.witness = std::move(started.witness);
+  if (!attempt.witness) {
+    take_ending(attempt, started.ending);
+    attempt.exit_seen = true;
+  }
+}
+
+Task<> DockerRunner::adopt_now(Attempt& attempt) {
+  attempt.exit_seen = false;
+  auto started = co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
+  attempt.witness = std::move(started.witness);
+  if (!attempt.witness) attempt.exit_seen = true;
+}
+
+Task<bool> DockerRunner::ended(Attempt& attempt) {
+  try {
+    co_return co_await ended_now(attempt);
+  } catch (const container::EngineError& error) {
+    if (!error.unreachable()) throw;
+    throw EngineAway(error.what());
+  }
+}
+
+Task<bool> DockerRunner::ended_now(Attempt& attempt) {
+  const container::Ending ending = co_await container::look(*parts_.engine, attempt.container_id);
+  if (ending.kind == container::Ending::Kind::running) {
+    if (attempt.exit_seen) co_await adopt_now(attempt);
+    co_return attempt.exit_seen;
+  }
+  if (!attempt.ending.start_failed) take_ending(attempt, ending);
+  co_return true;
+}
+
+void DockerRunner::take_ending(Attempt& attempt, const container::Ending& seen) const {
+  using Kind = container::Ending::Kind;
+  ProcessEnding& ending = attempt.ending;
+  const bool launched = parts_.site->images.empty() || fs::exists(attempt.paths.ctl / "begun");
+  ending.outcome = campaign::read_outcome(attempt.paths.ctl);
+  ending.known = seen.kind == Kind::exited || ending.outcome.has_value();
+  ending.start_failed = seen.kind == Kind::start_failed;
+  ending.oom_killed = seen.oom_killed;
+  ending.error = seen.kind == Kind::gone && !ending.outcome ? "its container is gone from the engine" : seen.error;
+  ending.started_utc = seen.started_utc;
+  ending.finished_utc = seen.finished_utc;
+  ending.exit_code = seen.exit_code;
+  ending.signal.reset();
+  if (ending.outcome) {
+    ending.exit_code = ending.outcome->exit_code;
+    ending.signal = ending.outcome->signal;
+    if (ending.started_utc == 0) ending.started_utc = ending.outcome->start_utc;
+    if (ending.finished_utc == 0) ending.finished_utc = ending.outcome->end_utc;
+  } else if (launched && ending.known && seen.exit_code == 0) {
+    ending.known = false;
+    ending.error = "the container ended without an outcome of the launcher";
+  }
+}
+
+Task<> DockerRunner::stop_now(Attempt& attempt, const StopHow& how) {
+  const container::StopLimits limits{.grace = how.grace, .hurry = how.hurry};
+  const container::Ending ending = co_await container::stop_verified(*parts_.engine, attempt.container_id, limits);
+  take_ending(attempt, ending);
+}
+
+Task<> DockerRunner::remove(Attempt& attempt) {
+  attempt.witness.reset();
+  if (!attempt.container_id.empty()) co_await away_or(parts_.engine->remove(attempt.container_id, true));
+}
+
+}  // namespace controller

@@ -1,0 +1,39 @@
+// Attempts in ephemeral containers, through the engine.
+#pragma once
+
+#include "controller/runners/docker_spec.hpp"
+#include "controller/runners/runner.hpp"
+
+namespace controller {
+
+struct DockerRunnerParts {
+  container::Engine* engine = nullptr;
+  const Site* site = nullptr;
+  PayloadContext payload;
+  Belonging belonging;
+  Wake* wake = nullptr;  // notified at each exit
+};
+
+class DockerRunner : public Runner {
+ public:
+  explicit DockerRunner(DockerRunnerParts parts) : parts_(std::move(parts)) {}
+  Task<> prepare(Attempt& attempt) override;
+  Task<> start(Attempt& attempt) override;
+  Task<> adopt(Attempt& attempt) override;
+  Task<bool> ended(Attempt& attempt) override;
+  Task<> stop(Attempt& attempt, const StopHow& how) override;
+  Task<> remove(Attempt& attempt) override;
+
+ private:
+  container::OnExit exit_of(Attempt& attempt);
+  void take_ending(Attempt& attempt, const container::Ending& ending) const;
+  Task<> prepare_now(Attempt& attempt);
+  Task<> start_now(Attempt& attempt);
+  Task<> adopt_now(Attempt& attempt);
+  Task<bool> ended_now(Attempt& attempt);
+  Task<> stop_now(Attempt& attempt, const StopHow& how);
+
+  DockerRunnerParts parts_;
+};
+
+}  // namespace controller

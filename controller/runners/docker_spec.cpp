@@ -1,0 +1,139 @@
+#include "controller/runners/docker_spec.hpp"
+
+#include <cmath>
+
+#include "container/labels.hpp"
+#include "controller/runners/runner.hpp"
+
+namespace controller {
+
+namespace {
+
+using Strings = std::vector<std::string>;
+
+Strings joined(Strings first, const Strings& second) {
+  first.insert(first.end(), second.begin(), second.end());
+  return first;
+}
+
+Strings full_command(const DockerSpecRequest& request, const container::ImageInfo& image) {
+  const Payload& payload = *request.payload;
+  Strings command;
+  if (payload.entrypoint_set)
+    command = joined(payload.entrypoint, payload.command);
+  else
+    command = joined(image.entrypoint, payload.command.empty() ? image.command : payload.command);
+  if (command.empty())
+    throw PrepareError(campaign::FailureClass::config, "image " + payload.image + " has no command of its own: say `command`");
+  return command;
+}
+
+std::string user_of(const DockerSpecRequest& request) {
+  const std::string& user = request.attempt->runner->user;
+  if (user == "image") return "";
+  return user == "host" ? request.site->user : user;
+}
+
+Strings environment(const DockerSpecRequest& request) {
+  std::map<std::string, std::string> env = request.payload->env;
+  if (request.attempt->runner->user == "host")
+    env.merge(std::map<std::string, std::string>{{"HOME", "/campaign/home"},
+                                                 {"USER", request.site->user_name},
+                                                 {"XDG_CACHE_HOME", "/campaign/home/.cache"}});
+  Strings lines;
+  for (const auto& [name, value] : env) lines.push_back(name + "=" + value);
+  return lines;
+}
+
+std::vector<container::Mount> mounts(const DockerSpecRequest& request, const SiteImage& image) {
+  const AttemptPaths& paths = request.attempt->paths;
+  std::vector<container::Mount> all = {
+      {.source = paths.results.string(), .target = "/campaign/results"},
+      {.source = paths.home.string(), .target = "/campaign/home"},
+      {.source = (paths.ctl / "config.yaml").string(), .target = "/campaign/config.yaml", .read_only = true}};
+  if (image.launcher) {
+    all.push_back({.source = request.site->launcher, .target = "/campaign/launch", .read_only = true});
+    all.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
+  }
+  if (!image.passwd.empty() && request.attempt->runner->user == "host")
+    all.push_back({.source = image.passwd, .target = "/etc/passwd", .read_only = true});
+  for (const campaign::Volume& volume : request.payload->volumes)
+    all.push_back({.source = volume.source,
+                   .target = volume.target,
+                   .read_only = volume.read_only,
+                   .volume = volume.source.find_first_of("/.") == std::string::npos});
+  return all;
+}
+
+std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
+  const Belonging& whose = *request.belonging;
+  const Attempt& attempt = *request.attempt;
+  namespace label = container::label;
+  return {{label::uid, whose.uid},
+          {label::campaign, whose.campaign_id},
+          {label::session, whose.session},
+          {label::run, attempt.run},
+          {label::attempt, std::to_string(attempt.number)},
+          {label::spec_hash, attempt.experiment->hash},
+          {label::controller, whose.controller},
+          {label::host, whose.host},
+          {label::lock, whose.lock},
+          {label::gpus, ""}};
+}
+
+void apply_limits(container::ContainerSpec& spec, const campaign::Runner& runner) {
+  spec.tmpfs = runner.tmpfs;
+  spec.shm_size = runner.shm_size;
+  spec.memory = runner.memory;
+  spec.pids_limit = runner.pids_limit;
+  spec.cpus = runner.cpus;
+  spec.cpuset_cpus = runner.cpuset_cpus;
+  for (const campaign::Ulimit& limit : runner.ulimits) spec.ulimits.push_back({limit.name, limit.soft, limit.hard});
+  spec.cap_add = runner.cap_add;
+  spec.cap_drop = runner.cap_drop;
+  spec.security_opt = runner.security_opt;
+  spec.network = runner.network;
+  spec.ipc = runner.ipc;
+  spec.init = runner.init;
+  spec.read_only = runner.read_only;
+  spec.privileged = runner.privileged;
+  spec.stop_timeout = static_cast<int>(std::ceil(runner.stop_grace_period));
+}
+
+}  // namespace
+
+std::string container_name(const std::string& uid, const std::string& run, int attempt) {
+  return "cctl-" + uid.substr(0, 8) + "-" + run + "-a" + std::to_string(attempt);
+}
+
+Strings launcher_argv(const Attempt& attempt, const std::string& launcher, const std::string& out) {
+  Strings argv = {launcher, "--run", attempt.name(), "--out", out};
+  if (attempt.runner->window)
+    argv = joined(argv, {"--window-begin", attempt.runner->window->begin, "--window-end", attempt.runner->window->end});
+  argv.push_back("--");
+  return argv;
+}
+
+container::ContainerSpec docker_spec(const DockerSpecRequest& request) {
+  const SiteImage& image = request.site->images.at(request.payload->image);
+  container::ContainerSpec spec;
+  spec.name = request.attempt->container_name;
+  spec.image = image.info.id;
+  const Strings command = full_command(request, image.info);
+  if (image.launcher) {
+    spec.entrypoint = launcher_argv(*request.attempt, "/campaign/launch", "/campaign/ctl");
+    spec.command = command;
+  } else {
+    spec.entrypoint = Strings{command.front()};
+    spec.command = Strings(command.begin() + 1, command.end());
+  }
+  spec.env = environment(request);
+  spec.user = user_of(request);
+  spec.working_dir = request.payload->workdir;
+  spec.labels = labels(request);
+  spec.mounts = mounts(request, image);
+  apply_limits(spec, *request.attempt->runner);
+  return spec;
+}
+
+}  // namespace controller
