@@ -18,7 +18,7 @@ namespace {
 }
 
 void restore_signals() {
-  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE})
+  for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD, SIGPIPE, SIGXFSZ})
     ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);

@@ -75,6 +75,7 @@ std::string Supervisor::prepare() {
   const sigset_t handled = handled_signals();
   signal(SIGCHLD, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   sigprocmask(SIG_BLOCK, &handled, nullptr);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
