@@ -1,12 +1,14 @@
 #!/bin/bash
 # build.sh NAME...: builds the images campaignctl/NAME:1 from images/NAME. An image whose content is what the folder
-# holds is left alone; --force builds it all the same. `context.sh OUT`, where a folder has one, makes the build context.
+# holds is left alone; --force builds it all the same. `context.sh OUT`, where a folder has one, makes the build context;
+# --context-only stops there: what goes into the image lies in build/images/NAME/context then, and no engine is needed.
 set -euo pipefail
 # shellcheck source=images/setup.sh
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 LABEL=campaignctl.content
 force=no
+context_only=no
 
 content_hash() {
   (
@@ -28,16 +30,13 @@ base_of() {
   esac
 }
 
-build_image() {
-  local name=$1 hash context log base
-  [ -f "$ROOT/images/$name/Dockerfile" ] || die "there is no image $name: images/$name/Dockerfile is missing"
-  hash=$(content_hash "$name")
-  if [ "$force" = no ] && [ "$(built_hash "$name")" = "$hash" ]; then
+# Makes build/images/NAME/context, which carries the hash of what it was made from.
+make_context() {
+  local name=$1 hash=$2 context=$3
+  if [ "$force" = no ] && [ "$(cat "$context.hash" 2>/dev/null)" = "$hash" ]; then
     return
   fi
-  context=$ROOT/build/images/$name/context
-  log=$ROOT/build/images/$name/build.log
-  rm -rf "$context"
+  rm -rf "$context" "$context.hash"
   mkdir -p "$context"
   cp "$ROOT/images/$name/Dockerfile" "$context/"
   if [ -f "$ROOT/images/$name/context.sh" ]; then
@@ -45,6 +44,20 @@ build_image() {
   else
     cp -r "$ROOT/images/$name/." "$context/"
   fi
+  echo "$hash" >"$context.hash"
+}
+
+build_image() {
+  local name=$1 hash context log base
+  [ -f "$ROOT/images/$name/Dockerfile" ] || die "there is no image $name: images/$name/Dockerfile is missing"
+  hash=$(content_hash "$name")
+  context=$ROOT/build/images/$name/context
+  log=$ROOT/build/images/$name/build.log
+  if [ "$context_only" = no ] && [ "$force" = no ] && [ "$(built_hash "$name")" = "$hash" ]; then
+    return
+  fi
+  make_context "$name" "$hash" "$context"
+  [ "$context_only" = no ] || return 0
   base=$(base_of "$context")
   if ! docker build -q --force-rm --build-arg "BASE=$base" --label "$LABEL=$hash" -t "campaignctl/$name:1" "$context" \
     >"$log" 2>&1; then
@@ -62,7 +75,8 @@ flock -w 900 9 || die "another build of images holds $ROOT/build/images/lock for
 for argument in "$@"; do
   case $argument in
     --force) force=yes ;;
-    -*) die "unknown option $argument; usage: build.sh [--force] NAME..." ;;
+    --context-only) context_only=yes ;;
+    -*) die "unknown option $argument; usage: build.sh [--force] [--context-only] NAME..." ;;
     *) build_image "$argument" ;;
   esac
 done
