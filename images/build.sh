@@ -48,7 +48,7 @@ make_context() {
 }
 
 build_image() {
-  local name=$1 hash context log base
+  local name=$1 hash context log base old
   [ -f "$ROOT/images/$name/Dockerfile" ] || die "there is no image $name: images/$name/Dockerfile is missing"
   hash=$(content_hash "$name")
   context=$ROOT/build/images/$name/context
@@ -59,11 +59,13 @@ build_image() {
   make_context "$name" "$hash" "$context"
   [ "$context_only" = no ] || return 0
   base=$(base_of "$context")
+  old=$(docker image inspect -f '{{.Id}}' "campaignctl/$name:1" 2>/dev/null || true)
   if ! docker build -q --force-rm --build-arg "BASE=$base" --label "$LABEL=$hash" -t "campaignctl/$name:1" "$context" \
     >"$log" 2>&1; then
     tail -n 30 "$log" >&2
     die "image campaignctl/$name:1 could not be built; everything it said is in $log"
   fi
+  [ -z "$old" ] || docker image rm "$old" >/dev/null 2>&1 || true
   echo "built campaignctl/$name:1"
 }
 
