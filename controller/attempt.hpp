@@ -54,13 +54,16 @@ struct Attempt {
   bool claimed = false, started = false;
   bool prepared = false;       // its container or gated process is there
 
+  std::optional<campaign::FailureClass> early_failure;  // it never started: why stands in `message`
   OurStop our_stop = OurStop::none;
   ProcessEnding ending;
   bool exit_seen = false;      // a witness told
   std::unique_ptr<container::ExitWitness> witness;
 
-  double queued_boottime = 0, claimed_boottime = 0;
-  double gap_seconds = 0;
+  double claimed_boottime = 0;  // CLOCK_BOOTTIME, seconds
+  double gap_length = 0;        // to be kept before its start, seconds
+  double gap_seconds = 0;       // waited in fact
+  double looked_boottime = 0;   // when the runner was last asked whether it has ended
   double finished_boottime = 0;
   std::map<std::string, double> stages;  // name -> seconds
   std::vector<std::string> neighbours;

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "campaign/state/files.hpp"
@@ -89,18 +90,19 @@ Task<bool> LocalRunner::ended(Attempt& attempt) {
   ending.signal = ending.outcome->signal;
   ending.started_utc = ending.outcome->start_utc;
   ending.finished_utc = ending.outcome->end_utc;
+  co_return true;
 }
 
 Task<> LocalRunner::stop(Attempt& attempt, const StopHow& how) {
   constexpr double give_up = 60, step = 0.05;
-  const auto pid = static_cast<pid_t>(attempt.pid);
-  if (how.grace > 0 && process_alive(attempt.pid, attempt.pid_start)) kill(pid, SIGTERM);
-  double waited = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  if (how.grace > 0 && process_alive(attempt.pid, attempt.pid_start))
+    kill(static_cast<pid_t>(attempt.pid), SIGTERM);
   while (process_alive(attempt.pid, attempt.pid_start)) {
+    const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (waited >= how.grace || (how.hurry && how.hurry())) kill_descendants(attempt.pid);
-    if (waited >= how.grace + give_up) throw std::runtime_error(attempt.name() + " does not die");
+    if (waited >= how.grace + give_up) throw std::runtime_error(attempt.name() + " was killed and does not die");
     co_await parts_.wake->wait(step);
-    waited += step;
   }
   co_await ended(attempt);
 }

@@ -1,0 +1,408 @@
+#include "controller/sequencer.hpp"
+
+#include <sys/statvfs.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "container/labels.hpp"
+#include "controller/runners/docker_spec.hpp"
+
+namespace controller {
+
+namespace asio = boost::asio;
+using campaign::FailureClass;
+using campaign::RunPhase;
+
+namespace {
+
+DrawOrder::Rules rules_of(const campaign::Execution& execution) {
+  return {.barrier = execution.workers == 1 || execution.cycle_gap_written,
+          .by_experiment = execution.structure == campaign::Structure::grouped};
+}
+
+bool is_disk_full(const std::exception& error) {
+  const auto* journal = dynamic_cast<const campaign::JournalError*>(&error);
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  return (journal && journal->disk_full()) ||
+         (system && system->code() == std::error_condition(std::errc::no_space_on_device));
+}
+
+// Failures that end the session, not only the attempt.
+bool is_fatal(const std::exception& error) {
+  return dynamic_cast<const campaign::JournalError*>(&error) || dynamic_cast<const EngineAway*>(&error) ||
+         is_disk_full(error);
+}
+
+}  // namespace
+
+Sequencer::Sequencer(SequencerInput input)
+    : context_(*input.context),
+      plan_(context_.manifest->plan),
+      fold_(context_.ledger->fold()),
+      order_(plan_, fold_, rules_of(context_.campaign->execution)),
+      pilot_only_(input.pilot_only),
+      ahead_(static_cast<std::size_t>(context_.campaign->execution.workers)),
+      preparing_(ahead_.size(), false),
+      begin_(context_.clock->boottime()) {
+  order_.select_only(std::move(input.selected));
+  for (AttemptPtr& attempt : input.recovered) recovered_.push_back(std::move(attempt));
+  for (const auto& experiment : plan_.experiments)
+    runners_.push_back(*campaign::runner_for(*context_.campaign, experiment.backend));
+  if (context_.campaign->execution.pilot || pilot_only_)
+    for (std::uint32_t i = 0; i < plan_.experiments.size(); ++i)
+      if (!fold_.pilots.contains(campaign::pilot_id(plan_.experiments[i])) ||
+          !fold_.pilots.at(campaign::pilot_id(plan_.experiments[i])).done())
+        pilots_.push_back(i);
+  for (std::size_t i = 0; i < plan_.runs.size(); ++i) {
+    const campaign::RunState& state = fold_.run(order_.id(i));
+    completed_ += state.phase == RunPhase::completed || state.phase == RunPhase::aggregated;
+    failed_ += state.phase == RunPhase::failed && state.final;
+    skipped_ += state.phase == RunPhase::skipped;
+  }
+}
+
+Task<SequenceEnd> Sequencer::run() {
+  const auto executor = co_await asio::this_coro::executor;
+  working_ = static_cast<int>(ahead_.size());
+  for (int worker = 0; worker < static_cast<int>(ahead_.size()); ++worker)
+    asio::co_spawn(executor, guarded_work(worker), asio::detached);
+  while (working_ > 0 || background_ > 0) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
+  co_return end_;
+}
+
+Task<> Sequencer::guarded_work(int worker) {
+  try {
+    co_await work(worker);
+  } catch (...) {
+    fatal(std::current_exception());
+  }
+  --working_;
+  context_.wake->notify();
+}
+
+void Sequencer::fatal(std::exception_ptr failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    if (is_disk_full(error) && end_.disk.empty()) end_.disk = error.what();
+  } catch (...) {
+  }
+  if (!end_.fatal) end_.fatal = failure;
+  context_.stop->raise(StopLevel::now, "an error that ends the session");
+}
+
+Task<> Sequencer::work(int worker) {
+  while (AttemptPtr attempt = co_await next_attempt(worker)) co_await carry_out(std::move(attempt));
+}
+
+Task<AttemptPtr> Sequencer::next_attempt(int worker) {
+  const auto slot = static_cast<std::size_t>(worker);
+  while (preparing_[slot]) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
+  if (ahead_[slot]) {
+    const Attempt& next = *ahead_[slot];
+    const auto& current = order_.next({}, context_.clock->utc(), false);
+    const bool in_turn = current.kind == Drawn::Kind::run && order_.id(current.index) == next.run;
+    const bool open = context_.campaign->execution.workers > 1 || in_turn || current.kind == Drawn::Kind::done;
+    AttemptPtr attempt = std::move(ahead_[slot]);
+    if (open && !context_.stop->no_new_runs()) co_return attempt;
+    co_await release(*attempt);
+  }
+  for (;;) {
+    if (!recovered_.empty()) {
+      AttemptPtr attempt = std::move(recovered_.front());
+      recovered_.pop_front();
+      attempt->worker = worker;
+      co_return attempt;
+    }
+    if (context_.stop->no_new_runs()) co_return nullptr;
+    double until = std::numeric_limits<double>::infinity();
+    if (AttemptPtr attempt = draw(worker, false, &until)) co_return attempt;
+    if (until == 0) co_return nullptr;
+    co_await context_.wake->wait(until - context_.clock->utc());
+  }
+}
+
+// `wait_until`: when to try again (UTC; infinity = at a change), 0 = there is nothing left to draw.
+AttemptPtr Sequencer::draw(int worker, bool look_ahead, double* wait_until) {
+  check_room();
+  if (!pilots_.empty()) {
+    const std::uint32_t experiment = pilots_.front();
+    pilots_.pop_front();
+    return make_pilot(experiment, worker);
+  }
+  *wait_until = std::numeric_limits<double>::infinity();
+  if (pilots_in_flight_ > 0) return nullptr;
+  const Drawn drawn = pilot_only_ ? Drawn{} : order_.next(in_flight_, context_.clock->utc(), look_ahead);
+  if (drawn.kind == Drawn::Kind::wait_until) *wait_until = drawn.until_utc;
+  if (drawn.kind == Drawn::Kind::done) *wait_until = 0;
+  if (drawn.kind != Drawn::Kind::run || context_.stop->no_new_runs()) return nullptr;
+  const bool enters = plan_.runs[drawn.index].cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
+  if (context_.stop->level() == StopLevel::after_cycle && enters) {
+    context_.stop->raise(StopLevel::after_run, context_.stop->reason());
+    return nullptr;
+  }
+  return make_attempt(drawn.index, worker);
+}
+
+AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
+  auto attempt = std::make_unique<Attempt>();
+  attempt->planned = plan_.runs[index];
+  attempt->experiment = &plan_.experiments[attempt->planned.experiment];
+  attempt->runner = &runners_[attempt->planned.experiment];
+  attempt->run = order_.id(index);
+  attempt->worker = worker;
+  const campaign::RunState& state = fold_.run(attempt->run);
+  const bool unused = state.phase == RunPhase::pending && state.attempt > 0 && !state.repeated;
+  attempt->number = state.attempt + (unused ? 0 : 1);
+  while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun")) ++attempt->number;
+  attempt->repeated = state.repeated;
+  attempt->gap_length = gap_length(*attempt);
+  in_flight_.insert(index);
+  claim(*attempt);
+  return attempt;
+}
+
+AttemptPtr Sequencer::make_pilot(std::uint32_t experiment, int worker) {
+  auto attempt = std::make_unique<Attempt>();
+  attempt->pilot = true;
+  attempt->planned = {.experiment = experiment, .cycle = 1};
+  attempt->experiment = &plan_.experiments[experiment];
+  attempt->runner = &runners_[experiment];
+  attempt->run = campaign::pilot_id(*attempt->experiment);
+  attempt->worker = worker;
+  while (std::filesystem::exists(context_.results.ctl(attempt->name()))) ++attempt->number;
+  attempt->gap_length = context_.campaign->execution.config_gap_seconds;
+  ++pilots_in_flight_;
+  claim(*attempt);
+  return attempt;
+}
+
+double Sequencer::gap_length(const Attempt& attempt) const {
+  const campaign::Execution& execution = context_.campaign->execution;
+  const bool grouped = execution.structure == campaign::Structure::grouped;
+  const bool crosses = grouped ? drawn_any_ && attempt.planned.experiment != last_experiment_
+                               : attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
+  return crosses ? std::max(execution.config_gap_seconds, execution.cycle_gap_seconds)
+                 : execution.config_gap_seconds;
+}
+
+void Sequencer::claim(Attempt& attempt) {
+  attempt.paths = attempt_paths(context_.results, attempt);
+  attempt.position = fold_.position + 1;
+  attempt.claimed_boottime = context_.clock->boottime();
+  const bool docker = attempt.runner->type == campaign::RunnerType::docker;
+  if (docker) attempt.container_name = container_name(context_.manifest->uid, attempt.run, attempt.number);
+  std::vector<campaign::Event> events;
+  if (!attempt.pilot && attempt.planned.cycle > fold_.cycle_entered)
+    events.push_back(campaign::event::CycleEntered{.cycle = attempt.planned.cycle});
+  events.push_back(campaign::event::Claimed{.run = attempt.run,
+                                            .attempt = attempt.number,
+                                            .worker = attempt.worker,
+                                            .container = attempt.container_name,
+                                            .engine_id = docker ? context_.engine_id : "",
+                                            .host = context_.host,
+                                            .position = attempt.position});
+  context_.ledger->append(events);
+  attempt.claimed = true;
+  last_experiment_ = attempt.planned.experiment;
+  drawn_any_ = true;
+}
+
+void Sequencer::check_room() {
+  struct statvfs room {};
+  for (const auto& folder : {std::filesystem::path(context_.manifest->state_dir),
+                             std::filesystem::path(context_.manifest->results_dir)}) {
+    if (context_.campaign->io.min_free <= 0 || statvfs(folder.c_str(), &room) != 0) continue;
+    const double free = static_cast<double>(room.f_bavail) * static_cast<double>(room.f_frsize);
+    if (free >= static_cast<double>(context_.campaign->io.min_free) || !end_.disk.empty()) continue;
+    end_.disk = folder.string() + " has " + std::to_string(static_cast<long>(free / 1e6)) +
+                " MB left, less than io.min_free";
+    context_.stop->raise(StopLevel::after_run, end_.disk);
+  }
+}
+
+void Sequencer::fail_early(Attempt& attempt, FailureClass cls, const std::string& why) {
+  attempt.early_failure = cls;
+  attempt.message = why;
+  attempt.ending.started_utc = attempt.ending.finished_utc = context_.clock->utc();
+  attempt.finished_boottime = context_.clock->boottime();
+}
+
+// False when the attempt went back to pending.
+Task<bool> Sequencer::get_ready(Attempt& attempt, Part part) {
+  bool released = false;
+  try {
+    co_await run_stages(context_, attempt, {.part = part});
+  } catch (const ReleasedBeforeStart&) {
+    released = true;
+  } catch (const PrepareError& error) {
+    fail_early(attempt, error.cls, error.what());
+  } catch (const std::exception& error) {
+    if (is_fatal(error)) throw;
+    fail_early(attempt, FailureClass::infra, error.what());
+  }
+  if (released) co_await release(attempt);
+  co_return !released;
+}
+
+Task<> Sequencer::release(Attempt& attempt) {
+  try {
+    co_await context_.runner_of(attempt).remove(attempt);
+  } catch (const std::exception& error) {
+    context_.progress->note(attempt.run + ": its container is left for the sweep: " + error.what());
+  }
+  context_.ledger->append(campaign::event::Released{.run = attempt.run, .attempt = attempt.number});
+  if (attempt.pilot)
+    --pilots_in_flight_;
+  else
+    std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
+  context_.workers[static_cast<std::size_t>(attempt.worker)].run.clear();
+}
+
+// False when the attempt went back to pending.
+Task<bool> Sequencer::measure(Attempt& attempt) {
+  bool released = false;
+  try {
+    co_await run_stages(context_, attempt, {.part = Part::during});
+  } catch (const ReleasedBeforeStart&) {
+    released = true;
+  } catch (const std::exception& error) {
+    if (is_fatal(error)) throw;
+    fail_early(attempt, FailureClass::infra, error.what());
+  }
+  if (released) co_await release(attempt);
+  co_return !released;
+}
+
+Task<> Sequencer::carry_out(AttemptPtr attempt) {
+  const bool fresh = attempt->entry == Entry::fresh || attempt->entry == Entry::create_again;
+  WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt->worker)];
+  if (fresh && !attempt->prepared && !co_await get_ready(*attempt, Part::ahead)) co_return;
+  if (fresh && !attempt->early_failure && !co_await get_ready(*attempt, Part::before)) co_return;
+  const bool always = context_.campaign->execution.overlap == campaign::Overlap::always;
+  if (worker.initialization == 0) worker.initialization = context_.clock->boottime() - begin_;
+  if (always && !attempt->early_failure && !context_.stop->no_new_runs() && recovered_.empty()) {
+    preparing_[static_cast<std::size_t>(attempt->worker)] = true;
+    asio::co_spawn(co_await asio::this_coro::executor, prepare_ahead(attempt->worker), asio::detached);
+  }
+  if (!attempt->early_failure && !co_await measure(*attempt)) co_return;
+  worker.finished_boottime = attempt->finished_boottime;
+  if (!always) {
+    co_await finish(std::move(attempt));
+    co_return;
+  }
+  while (background_ > static_cast<int>(ahead_.size()))
+    co_await context_.wake->wait(std::numeric_limits<double>::infinity());
+  ++background_;
+  asio::co_spawn(co_await asio::this_coro::executor, finish_in_background(std::move(attempt)), asio::detached);
+}
+
+Task<> Sequencer::prepare_ahead(int worker) {
+  const auto slot = static_cast<std::size_t>(worker);
+  try {
+    double until = 0;
+    AttemptPtr next = draw(worker, true, &until);
+    if (next && co_await get_ready(*next, Part::ahead)) ahead_[slot] = std::move(next);
+  } catch (...) {
+    fatal(std::current_exception());
+  }
+  preparing_[slot] = false;
+  context_.wake->notify();
+}
+
+Task<> Sequencer::finish_in_background(AttemptPtr attempt) {
+  try {
+    co_await finish(std::move(attempt));
+  } catch (...) {
+    fatal(std::current_exception());
+  }
+  --background_;
+  context_.wake->notify();
+}
+
+Task<> Sequencer::finish(AttemptPtr attempt) {
+  co_await run_stages(context_, *attempt, {.part = Part::after});
+  settle(*attempt);
+  context_.wake->notify();
+}
+
+void Sequencer::settle(const Attempt& attempt) {
+  WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt.worker)];
+  if (worker.run == attempt.run) worker.run.clear();
+  const bool ok = attempt.cls == FailureClass::none;
+  const double seconds = attempt.ending.finished_utc - attempt.ending.started_utc;
+  std::string text = "ok";
+  if (!ok)
+    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" + attempt.paths.ctl.string() + ")";
+  context_.progress->run_ended({.run = attempt.run, .attempt = attempt.number, .ok = ok, .seconds = seconds, .text = text});
+  if (attempt.pilot) {
+    --pilots_in_flight_;
+    return;
+  }
+  std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
+  if (ok) {
+    ++completed_;
+    ++worker.completed;
+    durations_ += seconds;
+  }
+  const campaign::RunState& state = fold_.run(attempt.run);
+  const bool failed = state.phase == RunPhase::failed && state.final;
+  failed_ += failed;
+  const std::uint32_t experiment = attempt.planned.experiment;
+  const int streak = ok || failed ? streaks_.add({experiment, attempt.cls, attempt.ending.exit_code}) : 0;
+  if (failed && attempt.cls == FailureClass::config)
+    skip_rest(experiment, "config");
+  else if (context_.campaign->execution.skip_after_failures > 0 &&
+           streak >= context_.campaign->execution.skip_after_failures)
+    skip_rest(experiment, "repeat_failure");
+  const std::string limit =
+      limit_reached({.execution = &context_.campaign->execution, .outcomes = &fold_.outcomes, .failed = failed_});
+  if (limit.empty() || !end_.paused.empty()) return;
+  end_.paused = limit;
+  context_.stop->raise(StopLevel::after_run, limit);
+}
+
+void Sequencer::skip_rest(std::uint32_t experiment, const std::string& reason) {
+  std::vector<campaign::Event> events;
+  for (std::size_t i = 0; i < plan_.runs.size(); ++i)
+    if (plan_.runs[i].experiment == experiment && !in_flight_.contains(i) && !fold_.run(order_.id(i)).done() &&
+        fold_.run(order_.id(i)).phase == RunPhase::pending)
+      events.push_back(campaign::event::Skipped{.run = order_.id(i), .reason = reason});
+  if (events.empty()) return;
+  skipped_ += events.size();
+  context_.ledger->append(events);
+  context_.progress->note(plan_.experiments[experiment].name + ": " + std::to_string(events.size()) +
+                          " runs are skipped (" + reason + ")");
+}
+
+ProgressState Sequencer::progress() const {
+  ProgressState state{.campaign = context_.campaign->name,
+                      .session = context_.manifest->session,
+                      .total = plan_.runs.size(),
+                      .completed = completed_,
+                      .failed = failed_,
+                      .skipped = skipped_,
+                      .running = context_.measuring.size(),
+                      .cycle = fold_.cycle_entered,
+                      .cycles = context_.campaign->execution.cycles,
+                      .elapsed = context_.clock->boottime() - begin_,
+                      .wait = context_.wait_reason};
+  for (std::size_t i = 0; i < context_.workers.size(); ++i)
+    state.workers.push_back({.id = static_cast<int>(i),
+                             .run = context_.workers[i].run,
+                             .stage = context_.workers[i].stage,
+                             .since_utc = context_.workers[i].since_utc});
+  std::size_t done_here = 0;
+  for (const WorkerStatus& worker : context_.workers) done_here += worker.completed;
+  const std::size_t left = plan_.runs.size() - std::min(plan_.runs.size(), completed_ + failed_ + skipped_);
+  if (done_here > 0)
+    state.eta = state.elapsed / static_cast<double>(done_here) * static_cast<double>(left);
+  return state;
+}
+
+}  // namespace controller

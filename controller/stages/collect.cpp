@@ -1,0 +1,213 @@
+// From the end of a process to a result: the outcome is journalled, classified, verified, accepted or kept as failed, and
+// the run's new state is journalled. A kill in between is taken up by the next controller at the same point.
+#include <algorithm>
+
+#include "controller/classify.hpp"
+#include "controller/settle.hpp"
+#include "controller/runners/site.hpp"
+#include "controller/stages/stage.hpp"
+
+namespace controller {
+
+using campaign::FailureClass;
+
+namespace {
+
+const char* how_it_ended(const Attempt& attempt) {
+  switch (attempt.our_stop) {
+    case OurStop::timeout: return "timeout";
+    case OurStop::stalled: return "stalled";
+    case OurStop::stopped: return "stopped";
+    case OurStop::none: break;
+  }
+  return attempt.ending.known ? "exited" : attempt.ending.start_failed ? "start_failed" : "lost";
+}
+
+campaign::event::Exited exited_event(const Attempt& attempt) {
+  return {.run = attempt.run,
+          .attempt = attempt.number,
+          .exit_code = attempt.ending.exit_code,
+          .signal = attempt.ending.signal,
+          .oom_killed = attempt.ending.oom_killed,
+          .how = how_it_ended(attempt),
+          .finished_utc = attempt.ending.finished_utc};
+}
+
+campaign::CollectRequest collect_request(const RunContext& context, const Attempt& attempt) {
+  return {.folder = context.results,
+          .attempt = attempt.name(),
+          .collect = &context.campaign->collect,
+          .processes = attempt.runner->processes};
+}
+
+double duration_of(const Attempt& attempt) {
+  const auto& outcome = attempt.ending.outcome;
+  if (outcome) return static_cast<double>(outcome->end_mono_ns - outcome->start_mono_ns) * 1e-9;
+  return std::max(0.0, attempt.ending.finished_utc - attempt.ending.started_utc);
+}
+
+void describe_site(const RunContext& context, const Attempt& attempt, campaign::RunRecord& record) {
+  record.container_id = attempt.container_id;
+  record.host = context.host;
+  record.kernel = context.kernel;
+  record.node_cpu = context.cpu;
+  record.launcher = attempt.ending.outcome.has_value();
+  if (!context.site || attempt.runner->type != campaign::RunnerType::docker) return;
+  record.engine = context.site->info.name.empty() ? context.site->info.id : context.site->info.name;
+  record.engine_version = context.site->info.version;
+  for (const auto& [name, image] : context.manifest->images)
+    if (name == attempt.runner->image) {
+      record.image = name;
+      record.image_id = image.id;
+      record.image_identity = image.identity;
+    }
+}
+
+campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt) {
+  campaign::RunRecord record{.run = attempt.run,
+                             .experiment = attempt.experiment->name,
+                             .backend = attempt.experiment->backend,
+                             .hash = attempt.experiment->hash,
+                             .cycle = attempt.planned.cycle,
+                             .attempt = attempt.number,
+                             .position = attempt.position,
+                             .worker = attempt.worker,
+                             .block = attempt.planned.block,
+                             .session = context.manifest->session,
+                             .uid = context.manifest->uid,
+                             .campaign_id = context.manifest->campaign_id,
+                             .cls = attempt.cls,
+                             .message = attempt.message,
+                             .exit_code = attempt.ending.exit_code,
+                             .signal = attempt.ending.signal,
+                             .oom_killed = attempt.ending.oom_killed,
+                             .resumed = attempt.resumed,
+                             .repeated = attempt.repeated};
+  record.state = attempt.cls == FailureClass::none          ? "completed"
+                 : attempt.cls == FailureClass::interrupted ? "interrupted"
+                                                            : "failed";
+  const campaign::Fold& fold = context.ledger->fold();
+  record.queue_wait = std::max(0.0, fold.run(attempt.run).claimed_utc - fold.started_utc);
+  record.started_utc = attempt.ending.started_utc;
+  record.finished_utc = attempt.ending.finished_utc;
+  record.duration = duration_of(attempt);
+  record.stages = attempt.stages;
+  record.gap_seconds = attempt.gap_seconds;
+  record.window = attempt.verdict.window;
+  record.metrics = attempt.verdict.metrics;
+  record.notes = attempt.verdict.notes;
+  record.outcome = attempt.ending.outcome;
+  record.overlap = context.campaign->execution.overlap == campaign::Overlap::gap ? "gap" : "always";
+  record.neighbours = attempt.neighbours;
+  record.valid = attempt.cls == FailureClass::none;
+  record.invalid_reason = record.valid ? "" : campaign::name_of(attempt.cls);
+  if (attempt.ending.oom_killed && attempt.cls == FailureClass::none)
+    record.notes.push_back("a child process was killed for lack of memory (OOMKilled); the run itself ended with 0");
+  describe_site(context, attempt, record);
+  return record;
+}
+
+std::string tail_of(const Attempt& attempt) {
+  std::string tail = campaign::log_tail(attempt.paths.ctl / "stderr.log", {});
+  if (tail.empty()) tail = campaign::log_tail(attempt.paths.ctl / "stdout.log", {});
+  return tail;
+}
+
+class CollectStage : public Stage {
+ public:
+  const char* name() const override { return "collect"; }
+  Part part() const override { return Part::after; }
+
+  Task<> run(RunContext& context, Attempt& attempt) override {
+    const double begin = context.clock->boottime();
+    if (!attempt.pilot && !attempt.early_failure && !context.ledger->fold().run(attempt.run).exit_known)
+      context.ledger->append(exited_event(attempt));
+    judge(context, attempt);
+    if (attempt.pilot) {
+      settle_pilot(context, attempt);
+      co_return;
+    }
+    const campaign::RunRecord record = record_of(context, attempt);
+    if (attempt.cls == FailureClass::none)
+      campaign::accept_attempt(collect_request(context, attempt), record);
+    else
+      campaign::keep_failed_attempt(collect_request(context, attempt), record);
+    std::map<std::string, double> stages = attempt.stages;
+    stages["collect"] = context.clock->boottime() - begin;
+    journal_end(context, attempt, std::move(stages));
+  }
+
+ private:
+  static void judge(const RunContext& context, Attempt& attempt) {
+    if (attempt.early_failure) {
+      attempt.cls = *attempt.early_failure;
+      return;
+    }
+    const Classified classified = classify(attempt.ending, attempt.our_stop);
+    attempt.cls = classified.cls;
+    attempt.message = classified.message;
+    const auto& outcome = attempt.ending.outcome;
+    if (attempt.cls == FailureClass::none && !attempt.pilot) {
+      attempt.verdict = campaign::verify_attempt(collect_request(context, attempt), outcome ? &*outcome : nullptr);
+      attempt.cls = attempt.verdict.cls;
+      attempt.message = attempt.verdict.message;
+    } else {
+      attempt.cls = refine_by_log(attempt.cls, tail_of(attempt));
+    }
+  }
+
+  static void settle_pilot(RunContext& context, const Attempt& attempt) {
+    context.ledger->append(campaign::event::PilotDone{.experiment = attempt.experiment->name,
+                                                      .attempt = attempt.number,
+                                                      .ok = attempt.cls == FailureClass::none,
+                                                      .duration = duration_of(attempt),
+                                                      .message = attempt.message});
+  }
+
+  static void journal_end(RunContext& context, const Attempt& attempt, std::map<std::string, double> stages) {
+    if (attempt.cls == FailureClass::none)
+      context.ledger->append(campaign::event::Completed{.run = attempt.run,
+                                                        .attempt = attempt.number,
+                                                        .duration = duration_of(attempt),
+                                                        .finished_boottime = attempt.finished_boottime,
+                                                        .finished_utc = attempt.ending.finished_utc,
+                                                        .started_utc = attempt.ending.started_utc,
+                                                        .stages = std::move(stages),
+                                                        .resumed = attempt.resumed});
+    else if (attempt.cls == FailureClass::interrupted)
+      context.ledger->append(campaign::event::Interrupted{.run = attempt.run,
+                                                          .attempt = attempt.number,
+                                                          .reason = context.stop->signal() ? "signal" : "stop",
+                                                          .utc = attempt.ending.finished_utc});
+    else
+      context.ledger->append(failed_event(context, attempt, std::move(stages)));
+  }
+
+  static campaign::event::Failed failed_event(const RunContext& context, const Attempt& attempt,
+                                              std::map<std::string, double> stages) {
+    const int failures = context.ledger->fold().run(attempt.run).failures;
+    const RetryDecision decision = decide_retry(context.campaign->execution.retries, attempt.cls, failures);
+    campaign::event::Failed failed{.run = attempt.run,
+                                   .attempt = attempt.number,
+                                   .cls = attempt.cls,
+                                   .exit_code = attempt.ending.exit_code,
+                                   .signal = attempt.ending.signal,
+                                   .oom_killed = attempt.ending.oom_killed,
+                                   .message = attempt.message,
+                                   .log_tail = tail_of(attempt),
+                                   .duration = duration_of(attempt),
+                                   .finished_boottime = attempt.finished_boottime,
+                                   .finished_utc = attempt.ending.finished_utc,
+                                   .started_utc = attempt.ending.started_utc,
+                                   .stages = std::move(stages),
+                                   .final = !decision.retry};
+    if (decision.retry) failed.retry_not_before_utc = context.clock->utc() + decision.backoff;
+    return failed;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_collect_stage() { return std::make_unique<CollectStage>(); }
+
+}  // namespace controller

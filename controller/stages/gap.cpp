@@ -1,0 +1,61 @@
+// Keeps the distance to the last run of the same worker, counted from its end. The deadline is journalled.
+#include <algorithm>
+#include <cmath>
+
+#include "controller/stages/stage.hpp"
+
+namespace controller {
+
+namespace {
+
+campaign::Deadline deadline_of(const RunContext& context, const Attempt& attempt) {
+  if (context.resumed_gap && context.resumed_gap_run == attempt.run) return *context.resumed_gap;
+  const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
+  const double now = context.clock->boottime();
+  const double length = last == 0 ? 0 : attempt.gap_length;
+  const double until = std::clamp(last + length, now, now + length);
+  return {.boottime = until,
+          .boot = context.clock->boot_id(),
+          .utc = context.clock->utc() + (until - now),
+          .length = length};
+}
+
+class GapStage : public Stage {
+ public:
+  const char* name() const override { return "gap"; }
+  Part part() const override { return Part::before; }
+
+  Task<> run(RunContext& context, Attempt& attempt) override {
+    const campaign::Deadline deadline = deadline_of(context, attempt);
+    const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
+    if (seconds_left(deadline, *context.clock) > 0) {
+      const bool resumed = context.resumed_gap && context.resumed_gap_run == attempt.run;
+      context.ledger->append(campaign::event::GapStarted{
+          .run = attempt.run, .attempt = attempt.number, .until = deadline, .reason = resumed ? "resumed" : "fixed"});
+      co_await keep(context, deadline);
+    }
+    context.resumed_gap.reset();
+    attempt.gap_seconds = last == 0 ? 0 : context.clock->boottime() - last;
+  }
+
+ private:
+  static Task<> keep(RunContext& context, const campaign::Deadline& deadline) {
+    for (double left = 1; (left = seconds_left(deadline, *context.clock)) > 0;) {
+      if (context.stop->no_new_runs()) {
+        context.wait_reason.clear();
+        throw ReleasedBeforeStart();
+      }
+      context.wait_reason = "gap, " + std::to_string(std::lround(std::ceil(left))) + " s left";
+      context.wait_until_utc = context.clock->utc() + left;
+      co_await context.wake->wait(left);
+    }
+    context.wait_reason.clear();
+    context.wait_until_utc.reset();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_gap_stage() { return std::make_unique<GapStage>(); }
+
+}  // namespace controller

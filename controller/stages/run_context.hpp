@@ -1,0 +1,47 @@
+// What the stages of all runs of a session share. Nothing here is owned but the plain values; one thread.
+#pragma once
+
+#include "campaign/state/files.hpp"
+#include "controller/ledger.hpp"
+#include "controller/progress/progress.hpp"
+#include "controller/runners/payload.hpp"
+#include "controller/runners/runner.hpp"
+#include "controller/stop.hpp"
+
+namespace controller {
+
+struct WorkerStatus {
+  std::string run, stage;
+  double since_utc = 0;
+  double initialization = 0;    // seconds from the controller's start to its first run
+  double finished_boottime = 0; // when its last run ended, 0 = none yet
+  std::size_t completed = 0;
+};
+
+struct RunContext {
+  const campaign::Campaign* campaign = nullptr;
+  const campaign::Manifest* manifest = nullptr;
+  const campaign::Clock* clock = nullptr;
+  campaign::ResultsFolder results;
+  Ledger* ledger = nullptr;
+  Wake* wake = nullptr;
+  Stop* stop = nullptr;
+  Progress* progress = nullptr;
+  campaign::Environment environment;
+  const Site* site = nullptr;                          // null when nothing runs in containers
+  std::function<Runner&(const Attempt&)> runner_of;
+  std::function<Task<bool>()> engine_is_back;          // waits for an engine that went away; false = given up
+  std::vector<WorkerStatus> workers;
+  std::vector<const Attempt*> measuring;               // under way now
+  std::optional<campaign::Deadline> resumed_gap;       // a gap that a dead controller had begun,
+  std::string resumed_gap_run;                         // for this run
+  std::string wait_reason;                             // shown by status
+  std::optional<double> wait_until_utc;
+  std::string engine_id, host, kernel, cpu;
+};
+
+AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);
+// Seconds that are left of a deadline: by boottime on the same boot, else by UTC clamped to [0, length].
+double seconds_left(const campaign::Deadline& deadline, const campaign::Clock& clock);
+
+}  // namespace controller

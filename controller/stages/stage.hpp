@@ -1,0 +1,43 @@
+// The life of a run is a list of stages: small objects in one order, each timed. `ahead` may be carried out while another run
+// is under way, `before` waits for this run's turn, `during` is on the measured path, `after` runs once the process has ended;
+// the last stage always runs.
+#pragma once
+
+#include <memory>
+
+#include "controller/runners/runner.hpp"
+#include "controller/stages/run_context.hpp"
+
+namespace controller {
+
+// The controller is asked to stop before the attempt was started: it goes back to pending, its number is not used up.
+class ReleasedBeforeStart : public std::exception {};
+
+enum class Part { ahead, before, during, after };
+
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  virtual const char* name() const = 0;
+  virtual Part part() const = 0;
+  virtual Task<> run(RunContext& context, Attempt& attempt) = 0;
+};
+
+using Stages = std::vector<std::unique_ptr<Stage>>;
+Stages all_stages();  // prepare, gap, start, measure, collect, teardown
+
+std::unique_ptr<Stage> make_prepare_stage();
+std::unique_ptr<Stage> make_gap_stage();
+std::unique_ptr<Stage> make_start_stage();
+std::unique_ptr<Stage> make_measure_stage();
+std::unique_ptr<Stage> make_collect_stage();
+std::unique_ptr<Stage> make_teardown_stage();
+
+// Runs the stages of one part from `first` on (a name, "" = all), timing each into attempt.stages.
+struct StageRange {
+  Part part = Part::before;
+  std::string first;
+};
+Task<> run_stages(RunContext& context, Attempt& attempt, const StageRange& range);
+
+}  // namespace controller

@@ -1,0 +1,51 @@
+// Makes the attempt `running` in the journal, durably, and then lets it go.
+#include "controller/stages/stage.hpp"
+
+namespace controller {
+
+namespace {
+
+class StartStage : public Stage {
+ public:
+  const char* name() const override { return "start"; }
+  Part part() const override { return Part::during; }
+
+  Task<> run(RunContext& context, Attempt& attempt) override {
+    if (context.stop->now()) throw ReleasedBeforeStart();
+    if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running || attempt.pilot)
+      context.ledger->append(campaign::event::Starting{.run = attempt.run,
+                                                       .attempt = attempt.number,
+                                                       .container_id = attempt.container_id,
+                                                       .pid = attempt.pid,
+                                                       .pid_start = attempt.pid_start,
+                                                       .utc = context.clock->utc()});
+    attempt.started = true;
+    context.progress->run_started(attempt.run, attempt.number);
+    co_await go(context, attempt);
+  }
+
+ private:
+  // A start whose answer was lost may have been carried out: from then on it is adopted, never started blindly.
+  static Task<> go(RunContext& context, Attempt& attempt) {
+    bool adopt = attempt.entry == Entry::adopt || attempt.entry == Entry::start_again;
+    for (;;) {
+      std::string away;
+      try {
+        Runner& runner = context.runner_of(attempt);
+        co_await (adopt ? runner.adopt(attempt) : runner.start(attempt));
+        co_return;
+      } catch (const EngineAway& error) {
+        away = error.what();
+      }
+      adopt = true;
+      attempt.ending.engine_gap = true;
+      if (!co_await context.engine_is_back()) throw EngineAway(away);
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Stage> make_start_stage() { return std::make_unique<StartStage>(); }
+
+}  // namespace controller
