@@ -1,7 +1,8 @@
-// A campaign file after decoding: plain data, every default filled in. Durations are seconds, sizes bytes.
-// The one table of fields that decodes it is fields.cpp; loader.hpp reads the file.
+// A campaign file after decoding: plain data, every default filled in. Durations are seconds, sizes
+// bytes. The one table of fields that decodes it is fields.cpp; loader.hpp reads the file.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,26 +17,30 @@ enum class PullPolicy { missing, always, never };
 enum class Structure { shuffled, interleaved, grouped, balanced };
 enum class Overlap { gap, always };
 
-// A command line: as an argv list, or (shell) one string for `sh -c`. Templates: placeholders are not filled in yet.
+// A command line: as an argv list, or (shell) one string for `sh -c`. Templates: placeholders are
+// not filled in yet.
 using Argv = std::vector<std::string>;
 
 struct Ulimit {
   std::string name;
   std::int64_t soft = 0;
   std::int64_t hard = 0;
+  bool operator==(const Ulimit&) const = default;
 };
 
-// One mount in docker's short form "SOURCE:TARGET[:ro]"; a source with a slash or dot is a host path, made absolute
-// against the campaign file's folder; else it is a named volume.
+// One mount in docker's short form "SOURCE:TARGET[:ro]"; a source with a slash or dot is a host
+// path, made absolute against the campaign file's folder; else it is a named volume.
 struct Volume {
   std::string source;
   std::string target;
   bool read_only = false;
+  bool operator==(const Volume&) const = default;
 };
 
 struct Window {
   std::string begin;  // POSIX extended regular expressions on standard output; both or neither
   std::string end;
+  bool operator==(const Window&) const = default;
 };
 
 struct Runner {
@@ -45,8 +50,9 @@ struct Runner {
   Argv command;
   std::optional<Argv> entrypoint;  // none = the image's
   std::string workdir;
-  std::map<std::string, std::string> env;  // ${VAR} kept as written, filled in when a run is prepared
-  std::vector<std::string> env_file;       // absolute paths
+  std::map<std::string, std::string>
+      env;                            // ${VAR} kept as written, filled in when a run is prepared
+  std::vector<std::string> env_file;  // absolute paths
   bool shell = false;
   Argv launch;                // local: put before the command
   std::string user = "host";  // host, image, or uid:gid
@@ -72,18 +78,21 @@ struct Runner {
   std::optional<Window> window;
   bool env_compat_lem = false;
   bool timeout_written = false;  // a default timeout is no estimate of a duration
+  bool operator==(const Runner&) const = default;
 };
 
 struct Retries {
   std::map<std::string, int> by_class = {{"infra", 2}};  // class of failure -> retries
   double backoff_seconds = 30;
   double max_backoff_seconds = 300;
+  bool operator==(const Retries&) const = default;
 };
 
 struct FailureThreshold {
   double rate = 0.5;
   int window = 10;
   std::vector<std::string> classes = {"infra"};
+  bool operator==(const FailureThreshold&) const = default;
 };
 
 struct Execution {
@@ -102,6 +111,7 @@ struct Execution {
   int skip_after_failures = 2;
   std::optional<int> max_failures;
   std::optional<FailureThreshold> failure_threshold;
+  bool operator==(const Execution&) const = default;
 };
 
 struct Io {
@@ -110,10 +120,12 @@ struct Io {
   std::string state_dir;
   std::string manifest_filename = "campaign_manifest.json";
   std::int64_t min_free = std::int64_t{1} << 30;
+  bool operator==(const Io&) const = default;
 };
 
 struct Hooks {
   Argv setup, prepare, conclude, cleanup;  // on the host; empty = none
+  bool operator==(const Hooks&) const = default;
 };
 
 enum class Direction { unspecified, higher, lower };
@@ -121,30 +133,39 @@ enum class Direction { unspecified, higher, lower };
 struct MetricSpec {
   std::string name;
   enum class Source { json, regex, stage } source = Source::json;
-  std::string where;  // "GLOB#/pointer", a regular expression with one group over stdout.log, or a stage's name
+  std::string where;  // "GLOB#/pointer", a regular expression with one group over stdout.log, or a
+                      // stage's name
   std::string unit;
   Direction better = Direction::unspecified;
   bool primary = false;
+  bool operator==(const MetricSpec&) const = default;
 };
 
 struct Collect {
   std::vector<std::string> required, optional;  // globs, relative to the results folder of a run
   std::int64_t max_bytes = std::int64_t{10} << 30;
   std::vector<MetricSpec> metrics;
+  bool operator==(const Collect&) const = default;
 };
 
-// An experiment before expansion is described by the axes, config files and list of the file; see plan/expand.hpp.
+// An experiment before expansion is described by the axes, config files and list of the file; see
+// plan/expand.hpp.
 struct ExperimentEntry {
   std::string name;     // "" = made from backend and axes
   std::string config;   // absolute path, "" = none
   std::string backend;  // "" = from the config
   Value set;            // map or null
   Origin origin;
+  bool operator==(const ExperimentEntry& other) const {  // the origin apart
+    return name == other.name && config == other.config && backend == other.backend &&
+           set == other.set;
+  }
 };
 
 struct PerBackend {
   Value axes;  // map key -> list
   Value set;   // map
+  bool operator==(const PerBackend&) const = default;
 };
 
 struct Campaign {
@@ -152,7 +173,8 @@ struct Campaign {
   std::string id;      // lower-cased name
   std::string file;    // absolute path of the campaign file
   std::string folder;  // its folder
-  Value document;      // the file after interpolation, --set and path resolution: decode(document) gives this again
+  Value document;      // the file after interpolation, --set and path resolution: decode(document)
+                       // gives this again
   Value axes;          // map dotted key -> list of values
   Value set;
   std::vector<std::vector<std::string>> zip;
@@ -162,14 +184,15 @@ struct Campaign {
   std::vector<std::string> configs;  // absolute paths, globs expanded, in order
   std::vector<ExperimentEntry> experiments;
   Value vars;
-  std::optional<Runner> runner;            // `runner`
-  std::map<std::string, Runner> runners;   // `runners`: backend -> runner
+  std::optional<Runner> runner;           // `runner`
+  std::map<std::string, Runner> runners;  // `runners`: backend -> runner
   Execution execution;
   Io io;
   Hooks hooks;
   Collect collect;
   std::vector<std::string> group_by;
   std::vector<std::string> warnings;  // notices with their places, for stderr
+  bool operator==(const Campaign&) const = default;
 };
 
 // The runner of a backend: runners[backend], else `runner`. nullptr when there is none.

@@ -1,6 +1,7 @@
-// {p.KEY}, {p.KEY?--flag}, {vars.NAME}, {run_id} ...: filled in in one pass; what a value brings in is not read again.
-// Only known names are placeholders, any other brace is literal, {{x}} gives {x}; nothing is filled in after a `$`.
-// A near miss is an error for {p. and {vars., else a warning. Fine print: a scalar that is one placeholder keeps its type.
+// {p.KEY}, {p.KEY?--flag}, {vars.NAME}, {run_id} ...: filled in in one pass; what a value brings in
+// is not read again. Only known names are placeholders, any other brace is literal, {{x}} gives
+// {x}; nothing is filled in after a `$`. A near miss is an error for {p. and {vars., else a
+// warning. Fine print: a scalar that is one placeholder keeps its type.
 #pragma once
 
 #include <map>
@@ -12,8 +13,8 @@ namespace campaign {
 struct Placeholders {
   const Value* parameters = nullptr;  // for {p.KEY}
   const Value* vars = nullptr;        // for {vars.NAME}
-  // config results metrics run_id experiment campaign cycle attempt gpus exchange. A name that is known but absent
-  // here stays as written (at planning time, when runs are not known yet).
+  // config results metrics run_id experiment campaign cycle attempt gpus exchange. A name that is
+  // known but absent here stays as written (at planning time, when runs are not known yet).
   std::map<std::string, std::string> names;
 };
 
