@@ -1,10 +1,13 @@
+#include <elf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/container/launcher_process.hpp"
 
@@ -184,6 +187,19 @@ TEST_F(LauncherOutcome, WrongUsageSaysWhichFlagAndStartsNothing) {
     EXPECT_THAT(end.err, HasSubstr(flags[0]));
   }
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+}
+
+TEST(LauncherProgram, NeedsNoLoaderAndIsSmall) {
+  const std::string program = read_text(LAUNCHER_PATH);
+  ASSERT_GT(program.size(), sizeof(Elf64_Ehdr));
+  Elf64_Ehdr header;
+  std::memcpy(&header, program.data(), sizeof header);
+  for (int i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    std::memcpy(&segment, program.data() + header.e_phoff + i * sizeof segment, sizeof segment);
+    EXPECT_NE(segment.p_type, static_cast<Elf64_Word>(PT_INTERP));
+  }
+  EXPECT_LT(program.size(), 1'200'000U);
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <random>
 
 #include "tests/support/container/launcher_process.hpp"
@@ -17,6 +19,14 @@ namespace container::testing {
 namespace {
 
 using nlohmann::json;
+
+void wait_until_stopped(const std::string& pid) {
+  const auto bound = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (read_text("/proc/" + pid + "/stat").find(") T ") == std::string::npos) {
+    ASSERT_LT(std::chrono::steady_clock::now(), bound);
+    sched_yield();
+  }
+}
 
 class LauncherProcesses : public ::testing::Test {
  protected:
@@ -74,27 +84,37 @@ TEST_F(LauncherProcesses, AChainThatKeepsForkingIsEnded) {
   EXPECT_EQ(outcome()["left_descendants"], 0);
 }
 
-TEST_F(LauncherProcesses, TermReachesTheWholeGroup) {
-  auto launched = start("trap 'echo caught >&9; exit 9' TERM; echo ready >&9; sleep 1000");
+TEST_F(LauncherProcesses, EverySignalThatIsForwardedArrives) {
+  const std::map<int, json> stopped_by{{SIGTERM, "TERM"},  {SIGINT, "INT"},    {SIGHUP, "HUP"},
+                                       {SIGQUIT, nullptr}, {SIGUSR1, nullptr}, {SIGUSR2, nullptr}};
+  for (const auto& [number, name] : stopped_by) {
+    ScratchFolder own;
+    LaunchedProcess launched(
+        {.out = own.path(), .command = {"sh", "-c", "echo ready >&9; exec sleep 1000"}});
+    launched.hear();
+    kill(launched.pid(), number);
+    EXPECT_EQ(launched.finish().exit_code, 128 + number);
+    EXPECT_EQ(outcome_in(own.path())["signal"], number);
+    EXPECT_EQ(outcome_in(own.path())["stopped_by"], name);
+  }
+}
+
+TEST_F(LauncherProcesses, TermReachesTheWholeGroupAndTheExitCodeIsThePayloads) {
+  auto launched = start("sleep 1000 & trap '' TERM; echo ready >&9; wait $!; exit 9");
   launched->hear();
   kill(launched->pid(), SIGTERM);
-  EXPECT_EQ(launched->hear(), "caught");
   EXPECT_EQ(launched->finish().exit_code, 9);
   EXPECT_EQ(outcome()["stopped_by"], "TERM");
   EXPECT_EQ(outcome()["signal"], nullptr);
 }
 
-TEST_F(LauncherProcesses, OtherSignalsAreForwardedAndDoNotStop) {
+TEST_F(LauncherProcesses, Usr1DoesNotStartTheGrace) {
   auto launched = start(
-      "trap 'echo USR1 >&9' USR1; trap 'echo USR2 >&9' USR2; trap 'echo QUIT >&9' QUIT;"
-      "echo ready >&9; read go <&8 || read go <&8 || read go <&8 || read go <&8; exit 3",
+      "sleep 1000 & trap '' USR1; echo ready >&9; wait $!; echo over >&9; read go <&8; exit 3",
       {"--grace", "0"});
   launched->hear();
-  for (const auto& [number, name] :
-       {std::pair{SIGUSR1, "USR1"}, {SIGUSR2, "USR2"}, {SIGQUIT, "QUIT"}}) {
-    kill(launched->pid(), number);
-    EXPECT_EQ(launched->hear(), name);
-  }
+  kill(launched->pid(), SIGUSR1);
+  EXPECT_EQ(launched->hear(), "over");
   launched->tell("go");
   EXPECT_EQ(launched->finish().exit_code, 3);
   EXPECT_EQ(outcome()["stopped_by"], nullptr);
@@ -113,9 +133,16 @@ TEST_F(LauncherProcesses, AfterTheGraceEveryDescendantIsKilled) {
   EXPECT_EQ(outcome()["stopped_by"], "TERM");
 }
 
+TEST_F(LauncherProcesses, AGraceOfZeroKillsAtOnce) {
+  auto launched = start("trap '' TERM; echo ready >&9; read go <&8", {"--grace", "0"});
+  launched->hear();
+  kill(launched->pid(), SIGTERM);
+  EXPECT_EQ(launched->finish().exit_code, 128 + 9);
+}
+
 TEST_F(LauncherProcesses, WithoutGraceAPayloadThatIgnoresTermGoesOn) {
-  auto launched =
-      start("trap 'echo still >&9' TERM; echo ready >&9; until read go <&8; do :; done; exit 2");
+  auto launched = start(
+      "sleep 1000 & trap '' TERM; echo ready >&9; wait $!; echo still >&9; read go <&8; exit 2");
   launched->hear();
   kill(launched->pid(), SIGTERM);
   EXPECT_EQ(launched->hear(), "still");
@@ -126,11 +153,7 @@ TEST_F(LauncherProcesses, WithoutGraceAPayloadThatIgnoresTermGoesOn) {
 TEST_F(LauncherProcesses, AStoppedPayloadHasNotEnded) {
   auto launched = start("echo $$ >&9; kill -STOP $$; echo resumed >&9; exit 5");
   const std::string pid = launched->hear();
-  const auto bound = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (read_text("/proc/" + pid + "/stat").find(") T ") == std::string::npos) {
-    ASSERT_LT(std::chrono::steady_clock::now(), bound);
-    sched_yield();
-  }
+  wait_until_stopped(pid);
   EXPECT_FALSE(std::filesystem::exists(folder.path() / "outcome.json"));
   kill(std::stoi(pid), SIGCONT);
   EXPECT_EQ(launched->hear(), "resumed");
@@ -139,7 +162,7 @@ TEST_F(LauncherProcesses, AStoppedPayloadHasNotEnded) {
 
 TEST_F(LauncherProcesses, AStoppedPayloadHearsTerm) {
   auto launched = start("trap 'exit 8' TERM; echo $$ >&9; kill -STOP $$; read go <&8");
-  launched->hear();
+  wait_until_stopped(launched->hear());
   kill(launched->pid(), SIGTERM);
   EXPECT_EQ(launched->finish().exit_code, 8);
 }
