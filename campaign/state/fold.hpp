@@ -2,6 +2,7 @@
 // The result does not depend on how several writers' records are interleaved.
 #pragma once
 
+#include <compare>
 #include <string_view>
 #include <unordered_map>
 
@@ -11,6 +12,14 @@ namespace campaign {
 
 enum class RunPhase : std::uint8_t { pending, initialised, running, completed, aggregated, failed, interrupted, skipped };
 const char* name_of(RunPhase phase);
+
+// Where an event stands in the order of a session: controllers by the n of their names, then by sequence.
+struct Stamp {
+  int generation = 0;
+  std::uint32_t writer = 0;  // CRC-32C of its name, so that two of one n have an order too
+  std::int64_t seq = 0;
+  auto operator<=>(const Stamp&) const = default;
+};
 
 struct RunState {
   RunPhase phase = RunPhase::pending;
@@ -38,6 +47,22 @@ struct RunState {
   double retry_not_before_utc = 0;
   std::string message;
   bool done() const;           // completed, aggregated, skipped, or failed with no attempts left
+
+  // What apply() needs so that the order of arrival does not matter.
+  int released = 0;            // the last attempt that was given back unused
+  unsigned seen = 0;           // bits of the current attempt's events
+  Stamp barrier;               // last event that set the run back: released, skipped, reopened, superseded
+  Stamp ended;                 // the event that ended the current attempt
+  Stamp claimed, started, exited;  // the latest of each
+  Stamp owned;                 // the claim or adoption that gave it its owner
+  Stamp handed_over;           // last event of the owner before, when it was adopted
+};
+
+// A gap that was announced for a run that has not started since.
+struct PendingGap {
+  int attempt = 0;
+  Stamp stamp;
+  Deadline until;
 };
 
 struct Fold {
@@ -59,12 +84,21 @@ struct Fold {
   std::optional<int> finished;  // exit code
   std::string paused, drained;  // reason, "" = not
   double started_utc = 0, ended_utc = 0, last_utc = 0;
-  std::vector<std::string> violations;  // transitions that the design does not allow: a bug or damage; shown by fsck
+  std::vector<std::string> violations;  // sorted, at most 1000; transitions that the design does not allow: a bug or damage; shown by fsck
+
+  // What apply() needs so that the order of arrival does not matter.
+  std::vector<Stamp> outcome_stamps;                          // of `outcomes`, ascending
+  std::map<std::string, Stamp> latest;                        // of values that the last event sets
+  std::map<std::string, PendingGap> gaps;                     // by run
 
   const RunState& run(const std::string& run_id) const;  // a pending state for a run without records
 };
 
+// A record whose writer's seq is not above last_seq is ignored, so that a snapshot and a journal may overlap. Records of
+// one writer must come in their order.
 void apply(Fold& fold, const Record& record);
+void choose_gap(Fold& fold);                   // `gap` becomes the latest of `gaps`
+bool is_pilot(const std::string& run_id);  // "<experiment>.p"
 
 // snapshot.json: the fold and an offset per writer. read_snapshot gives nothing when the file is absent or not whole.
 struct Snapshot {

@@ -38,7 +38,8 @@ struct SessionFolder {
 };
 // The highest whole manifest of a session. Throws std::runtime_error when none is whole.
 Manifest latest_manifest(const SessionFolder& session, const std::string& filename);
-// revision 0 is <filename>, n > 0 is <stem>.<n>.json, made exclusively.
+// Revision 0 is <filename>, n > 0 is <stem>.<n>.json; <filename> is the document's io.manifest_filename, else
+// campaign_manifest.json. Made exclusively: std::system_error with EEXIST when that revision is there.
 void store_manifest(const SessionFolder& session, const Manifest& manifest, int revision);
 
 }  // namespace campaign
