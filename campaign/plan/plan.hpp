@@ -1,5 +1,5 @@
-// What a campaign will run, in which order, decided before anything happens. Pure: same campaign, same plan, on
-// every platform. Identity and order: docs/planning.md.
+// What a campaign will run, in which order, decided before anything happens. Pure: same campaign,
+// same plan, on every platform. Identity and order: docs/planning.md.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,8 @@
 #include "campaign/config/campaign.hpp"
 
 namespace campaign {
+
+struct Expansion;
 
 struct Provenance {
   std::string key;  // dotted
@@ -22,7 +24,8 @@ struct Provenance {
 struct Experiment {
   std::string name;     // safe for files and containers: [a-z0-9._-], at most 60
   std::string backend;  // "" where the campaign has none
-  std::string hash;     // SHA-256 (hex) over canonical JSON of config and effective runner; see experiment_hash
+  std::string hash;     // SHA-256 (hex) over canonical JSON of config and effective runner; see
+                        // experiment_hash
   Value config;         // resolved, as the payload sees it
   Value axes;           // map: the varying keys and their values (columns of tables)
   std::vector<Provenance> provenance;
@@ -32,7 +35,7 @@ struct Experiment {
 struct PlannedRun {
   std::uint32_t experiment = 0;  // index into Plan::experiments
   std::int32_t cycle = 1;        // from 1
-  std::int32_t block = 0;        // > 0: appended after the cycle had started, outside paired comparisons
+  std::int32_t block = 0;  // > 0: appended after the cycle had started, outside paired comparisons
 };
 
 struct Plan {
@@ -48,14 +51,30 @@ std::string run_id(const Plan& plan, const PlannedRun& run);
 std::string pilot_id(const Experiment& experiment);  // "<experiment>.p"
 
 // Expands configs, axes and experiments, in this order, resolves and names them, orders the runs.
-// Throws ConfigError (unknown placeholder, two experiments with one hash or name, none at all, no runner).
+// Throws ConfigError (unknown placeholder, two experiments with one hash or name, none at all, no
+// runner, more than 100,000 experiments or 10 million runs). Reads the config files that the
+// campaign names, nothing else.
 Plan make_plan(const Campaign& campaign);
 
-// Hash over the resolved config and the effective runner (image as written unless `image_identity` is given,
-// command, env without secret values, mounts, limits); gaps, workers, retries, timeouts are protocol and not in it.
-std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner);
+// The seed that orders use: the campaign's own, else the first 8 bytes (big-endian) of SHA-256 over
+// its name.
+std::uint64_t plan_seed(const Campaign& campaign);
 
-// Names are fixed by the first manifest: experiments of `plan` whose hash is in `earlier` take its name.
+// What of a runner belongs to an experiment's identity: image as written, command, entrypoint,
+// launch, env (${VAR} unresolved), mounts, limits, rights, window; no secrets. {p.*} and {vars.*}
+// are filled in, run-level names stay as written; a field at its default is absent; paths below the
+// campaign's folder are relative to it. Timeouts, retries, gaps, workers are protocol and not in
+// it. Throws std::runtime_error as expand does.
+Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
+                       Expansion* report = nullptr);
+
+// SHA-256 over canonical JSON of {"config": config, "runner": effective_runner(...)}.
+std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner);
+std::string identity_hash(const Value& config, const Value& effective);
+
+// Names are fixed by the first manifest: experiments of `plan` whose hash is in `earlier` take its
+// name; another experiment that has that name gets hash digits behind its own. A changed experiment
+// keeps its name.
 void keep_names(Plan& plan, const std::vector<Experiment>& earlier);
 
 // The order of one whole plan, cycle by cycle; `count` experiments. Structure per campaign-file.md.
@@ -66,29 +85,48 @@ struct OrderRequest {
   std::uint64_t seed = 0;
 };
 std::vector<PlannedRun> order_runs(const OrderRequest& request);
+// Cycles after which a balanced order is complete: n rows for an even n, 2n for an odd one.
+std::uint32_t balanced_rows(std::uint32_t count);
 
-// A plan that grew: cycles that have started keep their order and get their new runs as one appended block;
-// untouched cycles are ordered anew over the full set. `started(cycle)` tells.
+// A plan that grew: cycles that have started keep their order and get their new runs as one
+// appended block behind the last of them; untouched cycles are ordered anew over the full set. In
+// `grouped` every earlier run keeps its place and the new ones follow, by experiment. Runs of
+// experiments or cycles that are gone are dropped.
 struct Growth {
-  std::vector<PlannedRun> earlier;       // experiment indices as in the new plan
+  // Experiment indices as in the new plan; an index of `count` or more is an experiment that is
+  // gone.
+  std::vector<PlannedRun> earlier;
   std::vector<std::int32_t> started_cycles;
 };
 std::vector<PlannedRun> grow_order(const OrderRequest& request, const Growth& growth);
 
 // A difference between an earlier plan and this one.
 struct PlanChange {
-  enum class Kind { added_experiment, removed_experiment, changed_experiment, added_cycles, removed_cycles, protocol } kind;
-  std::string subject;            // experiment, or dotted key
-  std::vector<std::string> keys;  // changed keys with old and new value, "batch: 4 -> 8"
+  enum class Kind {
+    added_experiment,
+    removed_experiment,
+    changed_experiment,
+    added_cycles,
+    removed_cycles,
+    protocol
+  } kind;
+  std::string subject;  // experiment, or dotted key; "cycles"
+  std::vector<std::string>
+      keys;  // changed keys with old and new value, "batch: 4 -> 8", "runner.image: a -> b"
   std::string text() const;
 };
 struct PlanSide {
   const Campaign* campaign;
   const Plan* plan;
 };
+// Experiments match by hash, then by name. Call it before keep_names or after, the answer is the
+// same.
 std::vector<PlanChange> compare_plans(const PlanSide& before, const PlanSide& now);
 
-// What a plan will take. `seconds(experiment)` = p95 of past durations, else estimate, else nothing.
+// What a plan will take, spread evenly over the workers. A gap stands between two runs, the larger
+// of config gap and cycle gap where a cycle is first entered (in `grouped`: where the experiment
+// changes), never their sum, none before the first. Pilots count in the seconds and not in `runs`.
+// `seconds(experiment)` = p95 of past durations, else estimate, else nothing.
 struct Forecast {
   std::size_t runs = 0;
   double run_seconds = 0;

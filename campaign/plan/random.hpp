@@ -1,5 +1,5 @@
-// PCG32 XSH-RR (O'Neill 2014, pcg-random.org) and the Fisher-Yates shuffle from the end with unbiased rejection:
-// the same sequence on every platform. Test vectors: docs/planning.md.
+// PCG32 XSH-RR (O'Neill 2014, pcg-random.org) and the Fisher-Yates shuffle from the end with
+// unbiased rejection: the same sequence on every platform. Test vectors: docs/planning.md.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 namespace campaign {
 
+// Seeded as pcg32_srandom(initstate = seed, initseq = stream).
 class Pcg32 {
  public:
   Pcg32(std::uint64_t seed, std::uint64_t stream);

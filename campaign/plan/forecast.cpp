@@ -1,0 +1,47 @@
+#include <algorithm>
+#include <unordered_set>
+
+#include "campaign/plan/plan.hpp"
+
+namespace campaign {
+namespace {
+
+double gap_seconds(const Execution& execution, const std::vector<PlannedRun>& runs) {
+  const double longer = std::max(execution.config_gap_seconds, execution.cycle_gap_seconds);
+  const bool grouped = execution.structure == Structure::grouped;
+  std::unordered_set<std::int32_t> entered;
+  double total = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const bool first_of_cycle = entered.insert(runs[i].cycle).second;
+    if (i == 0) continue;
+    const bool boundary = grouped ? runs[i].experiment != runs[i - 1].experiment : first_of_cycle;
+    total += boundary ? longer : execution.config_gap_seconds;
+  }
+  return total;
+}
+
+}  // namespace
+
+Forecast forecast(const ForecastRequest& request) {
+  const Execution& execution = request.campaign->execution;
+  const Plan& plan = *request.plan;
+  const auto estimate = [&](std::size_t experiment) -> std::optional<double> {
+    return experiment < request.seconds.size() ? request.seconds[experiment] : std::nullopt;
+  };
+  Forecast result{.runs = plan.runs.size(), .gap_seconds = gap_seconds(execution, plan.runs)};
+  for (const PlannedRun& run : plan.runs) {
+    if (!estimate(run.experiment)) ++result.unknown_runs;
+    result.run_seconds += estimate(run.experiment).value_or(0);
+  }
+  if (execution.pilot && !plan.runs.empty())
+    for (std::size_t i = 0; i < plan.experiments.size(); ++i) {
+      result.run_seconds += estimate(i).value_or(0);
+      result.gap_seconds += execution.config_gap_seconds;
+    }
+  const int workers = std::max(execution.workers, 1);
+  result.run_seconds /= workers;
+  result.gap_seconds /= workers;
+  return result;
+}
+
+}  // namespace campaign

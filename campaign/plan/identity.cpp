@@ -1,0 +1,147 @@
+#include <type_traits>
+#include <utility>
+
+#include "campaign/config/placeholders.hpp"
+#include "campaign/plan/hash.hpp"
+#include "campaign/plan/plan.hpp"
+
+namespace campaign {
+namespace {
+
+class Effective {
+ public:
+  Effective(const Campaign& campaign, const Value& config, Expansion* report)
+      : campaign_(campaign),
+        with_{.parameters = &config, .vars = &campaign.vars, .names = {}},
+        report_(report) {}
+
+  Value of(const Runner& runner) {
+    put("type", Value::string(runner.type == RunnerType::docker ? "docker" : "local"));
+    text("image", filled(runner.image));
+    put("command", argv(runner.command));
+    if (runner.entrypoint) put("entrypoint", argv(*runner.entrypoint));
+    if (!runner.launch.empty()) put("launch", argv(runner.launch));
+    text("workdir", runner.workdir);
+    environment(runner);
+    mounts(runner);
+    limits(runner);
+    rights(runner);
+    if (runner.window) {
+      text("window.begin", runner.window->begin);
+      text("window.end", runner.window->end);
+    }
+    flag("env_compat_lem", runner.env_compat_lem, false);
+    return Value::map(std::move(members_));
+  }
+
+ private:
+  void put(const std::string& key, Value value) { members_.emplace_back(key, std::move(value)); }
+
+  void text(const std::string& key, const std::string& value) {
+    if (!value.empty()) put(key, Value::string(value));
+  }
+
+  void flag(const std::string& key, bool value, bool usual) {
+    if (value != usual) put(key, Value::boolean(value));
+  }
+
+  template <class Number>
+  void number(const std::string& key, const std::optional<Number>& value) {
+    if (!value) return;
+    if constexpr (std::is_floating_point_v<Number>)
+      put(key, Value::real(*value));
+    else
+      put(key, Value::integer(*value));
+  }
+
+  void texts(const std::string& key, const std::vector<std::string>& values) {
+    Value::List items;
+    for (const std::string& each : values) items.push_back(Value::string(each));
+    if (!items.empty()) put(key, Value::list(std::move(items)));
+  }
+
+  std::string filled(const std::string& value) { return expand(value, with_, report_); }
+
+  Value argv(const Argv& words) {
+    Value::List items;
+    for (std::string& word : expand_argv(words, with_, report_))
+      items.push_back(Value::string(std::move(word)));
+    return Value::list(std::move(items));
+  }
+
+  std::string moved(const std::string& path) const {
+    const std::string folder = campaign_.folder + "/";
+    return path.starts_with(folder) ? "./" + path.substr(folder.size()) : path;
+  }
+
+  void environment(const Runner& runner) {
+    Value::Map env;
+    for (const auto& [name, value] : runner.env)
+      env.emplace_back(name, Value::string(filled(value)));
+    if (!env.empty()) put("env", Value::map(std::move(env)));
+    std::vector<std::string> files;
+    for (const std::string& path : runner.env_file) files.push_back(moved(path));
+    texts("env_file", files);
+    flag("shell", runner.shell, false);
+  }
+
+  void mounts(const Runner& runner) {
+    std::vector<std::string> volumes;
+    for (const Volume& volume : runner.volumes)
+      volumes.push_back(moved(filled(volume.source)) + ":" + filled(volume.target) +
+                        (volume.read_only ? ":ro" : ""));
+    texts("volumes", volumes);
+    Value::Map tmpfs;
+    for (const auto& [target, options] : runner.tmpfs)
+      tmpfs.emplace_back(target, Value::string(options));
+    if (!tmpfs.empty()) put("tmpfs", Value::map(std::move(tmpfs)));
+  }
+
+  void limits(const Runner& runner) {
+    number("shm_size", runner.shm_size);
+    number("cpus", runner.cpus);
+    text("cpuset_cpus", runner.cpuset_cpus);
+    number("memory", runner.memory);
+    number("pids_limit", runner.pids_limit);
+    std::vector<std::string> ulimits;
+    for (const Ulimit& each : runner.ulimits)
+      ulimits.push_back(each.name + "=" + std::to_string(each.soft) + ":" +
+                        std::to_string(each.hard));
+    texts("ulimits", ulimits);
+  }
+
+  void rights(const Runner& runner) {
+    if (runner.user != "host") text("user", runner.user);
+    text("network", runner.network);
+    text("ipc", runner.ipc);
+    flag("init", runner.init, true);
+    flag("read_only", runner.read_only, false);
+    flag("privileged", runner.privileged, false);
+    texts("cap_add", runner.cap_add);
+    texts("cap_drop", runner.cap_drop);
+    texts("security_opt", runner.security_opt);
+  }
+
+  const Campaign& campaign_;
+  const Placeholders with_;
+  Expansion* report_;
+  Value::Map members_;
+};
+
+}  // namespace
+
+Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
+                       Expansion* report) {
+  return Effective(campaign, config, report).of(runner);
+}
+
+std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner) {
+  return identity_hash(config, effective_runner(campaign, config, runner));
+}
+
+std::string identity_hash(const Value& config, const Value& effective) {
+  return sha256_hex(R"({"config":)" + canonical_json(config) + R"(,"runner":)" +
+                    canonical_json(effective) + "}");
+}
+
+}  // namespace campaign

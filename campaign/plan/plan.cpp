@@ -1,0 +1,122 @@
+#include "campaign/plan/plan.hpp"
+
+#include <stdexcept>
+#include <unordered_map>
+
+#include "campaign/config/placeholders.hpp"
+#include "campaign/plan/axes.hpp"
+#include "campaign/plan/hash.hpp"
+#include "campaign/plan/names.hpp"
+
+namespace campaign {
+namespace {
+
+std::string runner_key(const Campaign& campaign, const std::string& backend) {
+  return campaign.runners.contains(backend) ? "runners." + backend : "runner";
+}
+
+void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
+  Experiment& experiment = draft.experiment;
+  const Runner* runner = runner_for(campaign, experiment.backend);
+  if (runner == nullptr) {
+    const std::string what = experiment.backend.empty()
+                                 ? "no runner; give `runner`"
+                                 : "no runner for backend `" + experiment.backend +
+                                       "`; give `runners." + experiment.backend + "` or `runner`";
+    return notices.problem(draft.origin, "runners", what);
+  }
+  const std::string key = runner_key(campaign, experiment.backend);
+  Expansion report;
+  try {
+    experiment.hash = identity_hash(
+        experiment.config, effective_runner(campaign, experiment.config, *runner, &report));
+  } catch (const std::runtime_error& error) {
+    notices.problem(place(campaign, key), key, error.what());
+  }
+  for (const std::string& text : report.warnings)
+    notices.warning(place(campaign, key).text() + ": " + key + ": " + text);
+}
+
+void refuse_twins(const std::vector<Draft>& drafts, Notices& notices) {
+  std::unordered_map<std::string, const Draft*> seen;
+  for (const Draft& draft : drafts) {
+    if (draft.experiment.hash.empty()) continue;
+    const auto [at, fresh] = seen.emplace(draft.experiment.hash, &draft);
+    if (fresh) continue;
+    const auto label = [](const Draft& each) {
+      return "`" + (each.wish.empty() ? each.experiment.name : each.wish) + "` (" +
+             each.origin.text() + ")";
+    };
+    notices.problem(draft.origin, "experiments",
+                    label(*at->second) + " and " + label(draft) +
+                        " have the same values and the same runner; drop one of them");
+  }
+}
+
+void refuse_too_many(const Campaign& campaign, std::size_t count, Notices& notices) {
+  const auto cycles = static_cast<std::size_t>(campaign.execution.cycles);
+  if (count <= most_experiments && count * cycles <= most_runs) return;
+  notices.problem(place(campaign, "execution.cycles"), "execution.cycles",
+                  std::to_string(count) + " experiments in " + std::to_string(cycles) +
+                      " cycles are too many; " + std::to_string(most_experiments) +
+                      " experiments and " + std::to_string(most_runs) + " runs are the most");
+}
+
+void warn_of_order(const Campaign& campaign, std::uint32_t count, Notices& notices) {
+  const Execution& execution = campaign.execution;
+  const Origin at = place(campaign, "execution.structure");
+  if (execution.structure == Structure::interleaved && count > 1 &&
+      execution.cycle_gap_seconds > execution.config_gap_seconds)
+    notices.warning(at.text() +
+                    ": execution.structure: `interleaved` with a cycle gap longer than the "
+                    "config gap: whoever is first in a cycle always starts cooler; use `shuffled`");
+  if (execution.structure != Structure::balanced) return;
+  const auto rows = static_cast<int>(balanced_rows(count));
+  if (execution.cycles % rows != 0)
+    notices.warning(at.text() + ": execution.structure: `balanced` with " + std::to_string(count) +
+                    " experiments is balanced after a multiple of " + std::to_string(rows) +
+                    " cycles, not after " + std::to_string(execution.cycles));
+}
+
+}  // namespace
+
+std::string run_id(const Experiment& experiment, int cycle) {
+  const std::string number = std::to_string(cycle);
+  return experiment.name + ".c" + (number.size() < 2 ? "0" : "") + number;
+}
+
+std::string run_id(const Plan& plan, const PlannedRun& run) {
+  return run_id(plan.experiments.at(run.experiment), run.cycle);
+}
+
+std::string pilot_id(const Experiment& experiment) { return experiment.name + ".p"; }
+
+std::uint64_t plan_seed(const Campaign& campaign) {
+  return campaign.execution.seed ? *campaign.execution.seed : sha256_leading64(campaign.name);
+}
+
+Plan make_plan(const Campaign& campaign) {
+  Notices notices;
+  std::vector<Draft> drafts = expand_experiments(campaign, notices);
+  notices.raise();
+  refuse_too_many(campaign, drafts.size(), notices);
+  notices.raise();
+  for (Draft& draft : drafts) identify(campaign, draft, notices);
+  notices.raise();
+  name_experiments(campaign, drafts, notices);
+  refuse_twins(drafts, notices);
+  notices.raise();
+  const auto count = static_cast<std::uint32_t>(drafts.size());
+  warn_of_order(campaign, count, notices);
+  Plan plan;
+  for (Draft& draft : drafts) plan.experiments.push_back(std::move(draft.experiment));
+  plan.seed = plan_seed(campaign);
+  plan.runs = order_runs({.structure = campaign.execution.structure,
+                          .count = count,
+                          .cycles = campaign.execution.cycles,
+                          .seed = plan.seed});
+  plan.warnings = notices.warnings();
+  return plan;
+}
+
+}  // namespace campaign
