@@ -1,0 +1,310 @@
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <type_traits>
+
+#include "campaign/metrics/text.hpp"
+#include "campaign/results/results.hpp"
+
+namespace campaign {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+constexpr int schema_version = 1;
+constexpr std::size_t longest_text = 64 * 1024;
+constexpr std::int64_t largest_outcome = 1 << 20;
+
+ordered_json put(const Outcome& outcome);
+ordered_json put(const MeasureWindow& window);
+ordered_json put(const MetricValue& metric);
+
+ordered_json put(const std::string& text) {
+  const std::string clean = valid_utf8(std::string_view(text).substr(0, longest_text));
+  return text.size() > longest_text ? clean + "..." : clean;
+}
+ordered_json put(FailureClass cls) { return name_of(cls); }
+template <class T>
+  requires std::is_arithmetic_v<T>
+ordered_json put(T value) {
+  return value;
+}
+template <class T>
+ordered_json put(const std::optional<T>& value) {
+  return value ? put(*value) : ordered_json();
+}
+template <class T>
+ordered_json put(const std::vector<T>& values) {
+  ordered_json list = ordered_json::array();
+  for (const auto& value : values) list.push_back(put(value));
+  return list;
+}
+template <class T>
+ordered_json put(const std::map<std::string, T>& values) {
+  ordered_json object = ordered_json::object();
+  for (const auto& [key, value] : values) object[valid_utf8(key)] = put(value);
+  return object;
+}
+
+void take(const json& from, Outcome& outcome);
+void take(const json& from, MeasureWindow& window);
+void take(const json& from, MetricValue& metric);
+
+void take(const json& from, std::string& text) { text = from.get<std::string>(); }
+void take(const json& from, FailureClass& cls) {
+  const auto found = failure_class(from.get<std::string>());
+  if (!found) throw std::runtime_error("no failure class: " + shown(from.get<std::string>()));
+  cls = *found;
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+void take(const json& from, T& value) {
+  if (!from.is_null()) value = from.get<T>();
+}
+template <class T>
+void take(const json& from, std::optional<T>& value) {
+  if (!from.is_null()) take(from, value.emplace());
+}
+template <class T>
+void take(const json& from, std::vector<T>& values) {
+  if (!from.is_array()) throw std::runtime_error("not a list");
+  for (const auto& item : from) take(item, values.emplace_back());
+}
+template <class T>
+void take(const json& from, std::map<std::string, T>& values) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  for (const auto& [key, item] : from.items()) take(item, values[key]);
+}
+
+struct Writer {
+  ordered_json object = ordered_json::object();
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    object[name] = put(value);
+  }
+};
+
+struct Reader {
+  const json& object;
+  template <class T>
+  void operator()(const char* name, T& value) const {
+    const auto member = object.find(name);
+    if (member == object.end()) return;
+    try {
+      take(*member, value);
+    } catch (const std::exception& error) {
+      throw std::runtime_error(std::string(name) + ": " + error.what());
+    }
+  }
+};
+
+template <class Archive, class Record>
+void identity_fields(Archive& field, Record& r) {
+  field("run", r.run);
+  field("experiment", r.experiment);
+  field("backend", r.backend);
+  field("hash", r.hash);
+  field("cycle", r.cycle);
+  field("attempt", r.attempt);
+  field("position", r.position);
+  field("worker", r.worker);
+  field("block", r.block);
+  field("session", r.session);
+  field("uid", r.uid);
+  field("campaign_id", r.campaign_id);
+}
+
+template <class Archive, class Record>
+void verdict_fields(Archive& field, Record& r) {
+  field("state", r.state);
+  field("class", r.cls);
+  field("message", r.message);
+  field("exit_code", r.exit_code);
+  field("signal", r.signal);
+  field("oom_killed", r.oom_killed);
+  field("resumed", r.resumed);
+  field("repeated", r.repeated);
+  field("valid", r.valid);
+  field("invalid_reason", r.invalid_reason);
+  field("notes", r.notes);
+}
+
+template <class Archive, class Record>
+void measured_fields(Archive& field, Record& r) {
+  field("queue_wait", r.queue_wait);
+  field("started_utc", r.started_utc);
+  field("finished_utc", r.finished_utc);
+  field("duration", r.duration);
+  field("stages", r.stages);
+  field("gap_seconds", r.gap_seconds);
+  field("window", r.window);
+  field("metrics", r.metrics);
+  field("outcome", r.outcome);
+}
+
+template <class Archive, class Record>
+void environment_fields(Archive& field, Record& r) {
+  field("overlap", r.overlap);
+  field("neighbours", r.neighbours);
+  field("image", r.image);
+  field("image_id", r.image_id);
+  field("image_identity", r.image_identity);
+  field("engine", r.engine);
+  field("engine_version", r.engine_version);
+  field("container_id", r.container_id);
+  field("host", r.host);
+  field("node_cpu", r.node_cpu);
+  field("kernel", r.kernel);
+  field("launcher", r.launcher);
+}
+
+template <class Archive, class Record>
+void record_fields(Archive& field, Record& record) {
+  identity_fields(field, record);
+  verdict_fields(field, record);
+  measured_fields(field, record);
+  environment_fields(field, record);
+}
+
+template <class Archive, class Times>
+void outcome_times(Archive& field, Times& o) {
+  field("exit_code", o.exit_code);
+  field("signal", o.signal);
+  field("start_mono_ns", o.start_mono_ns);
+  field("end_mono_ns", o.end_mono_ns);
+  field("start_boottime", o.start_boottime);
+  field("end_boottime", o.end_boottime);
+  field("start_utc", o.start_utc);
+  field("end_utc", o.end_utc);
+  field("boot", o.boot);
+  field("killed_descendants", o.killed_descendants);
+}
+
+ordered_json put(const Outcome& o) {
+  Writer out;
+  out("v", 1);
+  outcome_times(out, o);
+  auto& object = out.object;
+  if (o.exec_errno != 0 || !o.exec_error.empty())
+    object["exec_error"] = {{"errno", o.exec_errno}, {"message", put(o.exec_error)}};
+  else
+    object["exec_error"] = nullptr;
+  object["rusage"] = {{"user_s", o.user_s}, {"system_s", o.system_s}, {"max_rss_kb", o.max_rss_kb}};
+  object["stdout"] = {{"bytes", o.stdout_bytes}, {"kept", o.stdout_kept}};
+  object["stderr"] = {{"bytes", o.stderr_bytes}, {"kept", o.stderr_kept}};
+  object["window"] = {{"begin_mono_ns", put(o.window_begin_ns)},
+                      {"end_mono_ns", put(o.window_end_ns)}};
+  return object;
+}
+
+const json& member(const json& object, const char* name) {
+  static const json none = json::object();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? *found : none;
+}
+
+void take(const json& from, Outcome& o) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const Reader in{from};
+  outcome_times(in, o);
+  Reader{member(from, "exec_error")}("errno", o.exec_errno);
+  Reader{member(from, "exec_error")}("message", o.exec_error);
+  Reader{member(from, "rusage")}("user_s", o.user_s);
+  Reader{member(from, "rusage")}("system_s", o.system_s);
+  Reader{member(from, "rusage")}("max_rss_kb", o.max_rss_kb);
+  Reader{member(from, "stdout")}("bytes", o.stdout_bytes);
+  Reader{member(from, "stdout")}("kept", o.stdout_kept);
+  Reader{member(from, "stderr")}("bytes", o.stderr_bytes);
+  Reader{member(from, "stderr")}("kept", o.stderr_kept);
+  Reader{member(from, "window")}("begin_mono_ns", o.window_begin_ns);
+  Reader{member(from, "window")}("end_mono_ns", o.window_end_ns);
+}
+
+ordered_json put(const MeasureWindow& window) {
+  return {{"source", name_of(window.source)},
+          {"seconds", window.seconds},
+          {"begin_mono_ns", window.begin_ns},
+          {"end_mono_ns", window.end_ns}};
+}
+
+void take(const json& from, MeasureWindow& window) {
+  using Source = MeasureWindow::Source;
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const std::string source = from.value("source", "process");
+  for (const Source known : {Source::phase, Source::pattern, Source::process})
+    if (source == name_of(known)) window.source = known;
+  if (source != name_of(window.source)) throw std::runtime_error("no source: " + shown(source));
+  const Reader in{from};
+  in("seconds", window.seconds);
+  in("begin_mono_ns", window.begin_ns);
+  in("end_mono_ns", window.end_ns);
+}
+
+ordered_json put(const MetricValue& metric) {
+  return {
+      {"name", put(metric.name)},
+      {"value", metric.value},
+      {"unit", put(metric.unit)},
+      {"better", metric.better == Direction::unspecified ? ordered_json()
+                                                         : ordered_json(name_of(metric.better))},
+      {"primary", metric.primary}};
+}
+
+void take(const json& from, MetricValue& metric) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const Reader in{from};
+  std::optional<std::string> better;
+  in("name", metric.name);
+  in("value", metric.value);
+  in("unit", metric.unit);
+  in("better", better);
+  in("primary", metric.primary);
+  if (better)
+    metric.better = *better == name_of(Direction::higher)  ? Direction::higher
+                    : *better == name_of(Direction::lower) ? Direction::lower
+                                                           : Direction::unspecified;
+}
+
+}  // namespace
+
+std::string write_run_record(const RunRecord& record) {
+  Writer out;
+  out("schema_version", schema_version);
+  record_fields(out, record);
+  return out.object.dump(1) + "\n";
+}
+
+RunRecord read_run_record(const std::string& text) {
+  const json object = json::parse(text, nullptr, false);
+  if (!object.is_object()) throw std::runtime_error("run record: not a whole JSON object");
+  for (const char* needed : {"schema_version", "run", "attempt", "state"})
+    if (!object.contains(needed))
+      throw std::runtime_error(std::string("run record: ") + needed + " is missing");
+  if (object["schema_version"] != schema_version)
+    throw std::runtime_error("run record: schema_version " +
+                             shown(object["schema_version"].dump()) + ", this program reads 1");
+  RunRecord record;
+  const Reader in{object};
+  try {
+    record_fields(in, record);
+  } catch (const std::exception& error) {
+    throw std::runtime_error(std::string("run record: ") + error.what());
+  }
+  return record;
+}
+
+std::optional<Outcome> read_outcome(const std::filesystem::path& ctl_folder) {
+  const Fd fd = open_regular(ctl_folder / "outcome.json");
+  if (!fd) return std::nullopt;
+  try {
+    const json object = json::parse(read_all(fd.get(), largest_outcome));
+    if (object.at("v") != 1) return std::nullopt;
+    Outcome outcome;
+    take(object, outcome);
+    return outcome;
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace campaign
