@@ -268,7 +268,9 @@ std::string AttemptFiles::read(const std::string& path, std::int64_t cap) const 
 }
 
 bool glob_matches(const std::string& glob, const std::string& path) {
-  return parts_match(components(glob), components(path));
+  auto parts = components(glob);
+  std::erase(parts, ".");
+  return parts_match(parts, components(path));
 }
 
 Fd open_folder(const std::filesystem::path& folder) {

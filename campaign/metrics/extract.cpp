@@ -33,6 +33,11 @@ Found invalid(std::string message) {
   return {{}, MetricProblem{Kind::invalid, std::move(message)}};
 }
 
+std::string described(const json& value) {
+  if (value.is_structured()) return value.is_array() ? "a list" : "an object";
+  return shown(value.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
 std::string posix_of(const std::string& expression) {
   std::string out;
   bool bracket = false;
@@ -154,7 +159,7 @@ class Extractor {
       const json& value = read.value.at(at);
       if (value.is_number() && std::isfinite(value.get<double>())) return {value.get<double>(), {}};
       return invalid(shown(path) + " " + shown(pointer) + " is no finite number but " +
-                     shown(value.dump(-1, ' ', false, json::error_handler_t::replace)));
+                     described(value));
     } catch (const json::exception& error) {
       return missing(shown(path) + " " + shown(pointer) + ": " + shown(error.what()));
     }

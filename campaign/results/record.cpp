@@ -280,9 +280,11 @@ RunRecord read_run_record(const std::string& text) {
   for (const char* needed : {"schema_version", "run", "attempt", "state"})
     if (!object.contains(needed))
       throw std::runtime_error(std::string("run record: ") + needed + " is missing");
-  if (object["schema_version"] != schema_version)
+  const json& version = object["schema_version"];
+  if (version != schema_version)
     throw std::runtime_error("run record: schema_version " +
-                             shown(object["schema_version"].dump()) + ", this program reads 1");
+                             (version.is_primitive() ? shown(version.dump()) : "is no number") +
+                             ", this program reads 1");
   RunRecord record;
   const Reader in{object};
   try {

@@ -88,7 +88,7 @@ TEST_P(AcceptKilled, AtAnyStepIsCompletedByTheNextTry) {
   } catch (const Killed&) {
     killed = true;
   }
-  if (!killed) GTEST_SKIP() << "acceptance has fewer steps";
+  ASSERT_TRUE(killed);
   if (!accepted_record(folder, run)) {
     EXPECT_FALSE(fs::exists(folder.raw(run)));
     const auto verdict = verify();
@@ -106,7 +106,7 @@ TEST_P(AcceptKilled, AtAnyStepMayBeKeptAsAFailureInstead) {
     });
   } catch (const Killed&) {
   }
-  if (fs::exists(folder.raw(run))) GTEST_SKIP() << "it is accepted";
+  if (fs::exists(folder.raw(run))) return expect_accepted();
   record.state = "interrupted";
   keep_failed_attempt(request, record);
   keep_failed_attempt(request, record);
