@@ -9,7 +9,7 @@ using campaign::RunPhase;
 using campaign::RunState;
 
 DrawOrder::DrawOrder(const campaign::Plan& plan, const campaign::Fold& fold, Rules rules)
-    : plan_(plan), fold_(fold), rules_(rules) {
+    : fold_(fold), rules_(rules) {
   ids_.reserve(plan.runs.size());
   for (const auto& run : plan.runs) ids_.push_back(campaign::run_id(plan, run));
   const auto key = [&](std::size_t i) {

@@ -46,7 +46,6 @@ class DrawOrder {
   bool settled(Round& round, const std::set<std::size_t>& in_flight) const;
   bool eligible(std::size_t index) const;
 
-  const campaign::Plan& plan_;
   const campaign::Fold& fold_;
   Rules rules_;
   std::vector<std::string> ids_;

@@ -103,13 +103,8 @@ Task<> Sequencer::work(int worker) {
 Task<AttemptPtr> Sequencer::next_attempt(int worker) {
   const auto slot = static_cast<std::size_t>(worker);
   while (preparing_[slot]) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
-  if (ahead_[slot]) {
-    const Attempt& next = *ahead_[slot];
-    const auto& current = order_.next({}, context_.clock->utc(), false);
-    const bool in_turn = current.kind == Drawn::Kind::run && order_.id(current.index) == next.run;
-    const bool open = context_.campaign->execution.workers > 1 || in_turn || current.kind == Drawn::Kind::done;
-    AttemptPtr attempt = std::move(ahead_[slot]);
-    if (open && !context_.stop->no_new_runs()) co_return attempt;
+  if (AttemptPtr attempt = std::move(ahead_[slot])) {
+    if (!context_.stop->no_new_runs()) co_return attempt;
     co_await release(*attempt);
   }
   for (;;) {
@@ -157,8 +152,7 @@ AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
   attempt->run = order_.id(index);
   attempt->worker = worker;
   const campaign::RunState& state = fold_.run(attempt->run);
-  const bool unused = state.phase == RunPhase::pending && state.attempt > 0 && !state.repeated;
-  attempt->number = state.attempt + (unused ? 0 : 1);
+  attempt->number = state.attempt + 1;
   while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun")) ++attempt->number;
   attempt->repeated = state.repeated;
   attempt->gap_length = gap_length(*attempt);

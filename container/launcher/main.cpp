@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <string>
 #include <variant>
@@ -32,7 +33,17 @@ std::string fate(const Outcome& outcome) {
                              : "exited with " + std::to_string(outcome.exit_code);
 }
 
+// A controller that dies before it opens the gate closes it: nothing has begun then.
+bool gate_opens() {
+  char byte = 0;
+  ssize_t got = 0;
+  do got = read(STDIN_FILENO, &byte, 1);
+  while (got < 0 && errno == EINTR);
+  return got == 1;
+}
+
 int launch(const Options& options) {
+  if (options.gate && !gate_opens()) return fail(exit_begun, "the gate was closed; nothing was started");
   OutFolder folder;
   const std::string no_folder = folder.open(options.out);
   if (!no_folder.empty()) return fail(exit_output, "--out " + options.out + ": " + no_folder);

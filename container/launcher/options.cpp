@@ -82,6 +82,10 @@ Parsed parse_options(int argc, char** argv) {
       options.logs = false;
       continue;
     }
+    if (flag == "--gate") {
+      options.gate = true;
+      continue;
+    }
     if (flag.compare(0, 2, "--") != 0)
       return UsageError{"unexpected argument '" + flag + "': the command comes after --"};
     if (i + 1 >= argc) return UsageError{flag + ": its value is missing"};

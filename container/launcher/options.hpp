@@ -15,6 +15,7 @@ struct Options {
   std::string window_begin, window_end;  // POSIX extended regular expressions; empty: not asked for
   std::string chdir;                     // empty: stay
   std::int64_t grace_ns = -1;            // -1: never send KILL
+  bool gate = false;                     // wait for a byte on standard input first
   int follow_pid = 0;                    // 0: follow nobody
   bool logs = true;
   char** command = nullptr;  // null-terminated, points into argv

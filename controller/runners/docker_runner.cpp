@@ -57,7 +57,15 @@ Task<> DockerRunner::prepare_now(Attempt& attempt) {
   attempt.container_id = co_await container::create_fenced(*parts_.engine, spec, ours);
 }
 
+void DockerRunner::tell_end(const std::string& container_id) {
+  const auto found = watched_.find(container_id);
+  if (found == watched_.end()) return;
+  found->second->exit_seen = true;
+  parts_.wake->notify();
+}
+
 Task<> DockerRunner::start_now(Attempt& attempt) {
+  watched_[attempt.container_id] = &attempt;
   auto started = co_await container::start_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
   if (!attempt.witness) {
@@ -68,6 +76,7 @@ Task<> DockerRunner::start_now(Attempt& attempt) {
 
 Task<> DockerRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
+  watched_[attempt.container_id] = &attempt;
   auto started = co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
   if (!attempt.witness) attempt.exit_seen = true;
@@ -124,6 +133,7 @@ Task<> DockerRunner::stop_now(Attempt& attempt, const StopHow& how) {
 
 Task<> DockerRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
+  watched_.erase(attempt.container_id);
   if (!attempt.container_id.empty()) co_await away_or(parts_.engine->remove(attempt.container_id, true));
 }
 

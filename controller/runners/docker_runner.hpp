@@ -23,6 +23,8 @@ class DockerRunner : public Runner {
   Task<bool> ended(Attempt& attempt) override;
   Task<> stop(Attempt& attempt, const StopHow& how) override;
   Task<> remove(Attempt& attempt) override;
+  // Another witness saw the end of a container.
+  void tell_end(const std::string& container_id);
 
  private:
   container::OnExit exit_of(Attempt& attempt);
@@ -34,6 +36,7 @@ class DockerRunner : public Runner {
   Task<> stop_now(Attempt& attempt, const StopHow& how);
 
   DockerRunnerParts parts_;
+  std::map<std::string, Attempt*> watched_;  // container id -> attempt, from start to removal
 };
 
 }  // namespace controller

@@ -37,7 +37,9 @@ campaign::CollectRequest collect_request(const RunContext& context, const Attemp
   return {.folder = context.results,
           .attempt = attempt.name(),
           .collect = &context.campaign->collect,
-          .processes = attempt.runner->processes};
+          .processes = attempt.runner->processes,
+          .stages = attempt.stages,
+          .process_seconds = std::max(0.0, attempt.ending.finished_utc - attempt.ending.started_utc)};
 }
 
 double duration_of(const Attempt& attempt) {

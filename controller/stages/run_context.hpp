@@ -1,11 +1,11 @@
 // What the stages of all runs of a session share. Nothing here is owned but the plain values; one thread.
 #pragma once
 
-#include "campaign/state/files.hpp"
 #include "controller/ledger.hpp"
 #include "controller/progress/progress.hpp"
 #include "controller/runners/payload.hpp"
 #include "controller/runners/runner.hpp"
+#include "controller/runners/site.hpp"
 #include "controller/stop.hpp"
 
 namespace controller {

@@ -1,0 +1,244 @@
+#include "controller/session.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <filesystem>
+#include <limits>
+
+#include "campaign/state/session_state.hpp"
+#include "controller/engine_watch.hpp"
+#include "controller/errors.hpp"
+#include "controller/session_run.hpp"
+#include "controller/stages/hooks.hpp"
+
+namespace controller {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+
+SessionRun::SessionRun(const SessionRequest& request, Loop loop)
+    : request_(request), loop_(loop), clock_(campaign::system_clock()) {}
+
+SessionRun::~SessionRun() = default;
+
+SessionResult SessionRun::run() {
+  begun_utc_ = clock_.utc();
+  state_ = open_state(request_, clock_);
+  if (nothing_to_do()) {
+    SessionResult result = result_of({.exit_code = state_.fold.finished.value_or(0)});
+    result.already_finished = true;
+    return result;
+  }
+  prepare_folders();
+  connect();
+  begin_journal();
+  fill_context();
+  reopen_changed();
+  apply_selectors();
+  return go();
+}
+
+void SessionRun::stopped_early() const {
+  throw CommandError(static_cast<ExitCode>(128 + loop_.stop.signal()), "stopped before anything was started");
+}
+
+bool SessionRun::nothing_to_do() const {
+  const UpOptions& options = request_.options;
+  return !state_.created && finished(state_.fold) && !state_.revised && options.retry.empty() &&
+         options.rerun.empty();
+}
+
+SessionResult SessionRun::go() {
+  for (const auto& experiment : state_.manifest.plan.experiments)
+    runners_.push_back(*campaign::runner_for(state_.campaign, experiment.backend));
+  asio::co_spawn(loop_.io, pulse(), asio::detached);
+  auto end = run_sync<SequenceEnd>(loop_.io, carry_out_runs(), nullptr);
+  Ended ended = conclude(*end);
+  pulsing_ = false;
+  leave_snapshot();
+  SessionResult result = result_of(ended);
+  write_aggregates(result);
+  request_.progress->finish();
+  return result;
+}
+
+Task<SequenceEnd> SessionRun::carry_out_runs() {
+  co_await run_owed_cleanup();
+  SequencerInput input{
+      .context = &context_, .selected = selected(), .pilot_only = request_.options.pilot_only};
+  input.recovered = co_await recover({.context = &context_,
+                                      .engine = engine_.get(),
+                                      .runners = &runners_,
+                                      .abandon_engine = request_.options.abandon_engine});
+  const campaign::Hooks& hooks = state_.campaign.hooks;
+  if (!hooks.cleanup.empty()) ledger_->append(campaign::event::CleanupOwed{.argv = hooks.cleanup});
+  co_await run_hook(context_, "setup", hooks.setup, nullptr);
+  bool over = false;
+  if (engine_)
+    asio::co_spawn(loop_.io, watch_engine({.engine = engine_.get(),
+                                           .uid = state_.manifest.uid,
+                                           .wake = &loop_.wake,
+                                           .on_end = [this](const std::string& id) { docker_->tell_end(id); },
+                                           .over = [&over] { return over; }}),
+                   asio::detached);
+  sequencer_ = std::make_unique<Sequencer>(std::move(input));
+  SequenceEnd end = co_await sequencer_->run();
+  over = true;
+  co_await run_owed_cleanup();
+  if (engine_ && !end.fatal) co_await sweep(*engine_, state_.manifest.uid);
+  co_return end;
+}
+
+// A cleanup that is owed runs once, now or at the next start; its failure is told, never fatal.
+Task<> SessionRun::run_owed_cleanup() {
+  if (!state_.fold.cleanup_owed) co_return;
+  const std::vector<std::string> argv = *state_.fold.cleanup_owed;
+  int code = 0;
+  try {
+    co_await run_hook(context_, "cleanup", argv, nullptr);
+  } catch (const std::exception& error) {
+    request_.progress->note(error.what());
+    code = 1;
+  }
+  ledger_->append(campaign::event::CleanupDone{.exit_code = code});
+}
+
+// Signs of life, requests to stop, the display: once a second, until the session is over.
+Task<> SessionRun::pulse() {
+  constexpr double interval = 1;
+  pulsing_ = true;
+  while (pulsing_) {
+    try {
+      beat();
+    } catch (const std::exception& error) {
+      context_.progress->note(std::string("no sign of life could be written: ") + error.what());
+    }
+    const double next = clock_.boottime() + interval;
+    for (double left = interval; pulsing_ && left > 0; left = next - clock_.boottime()) co_await pulse_.wait(left);
+  }
+}
+
+void SessionRun::beat() {
+  if (const auto request = campaign::take_stop_request(state_.located.session.control())) {
+    using When = campaign::StopRequest::When;
+    const StopLevel level = request->when == When::now           ? StopLevel::now
+                            : request->when == When::after_cycle ? StopLevel::after_cycle
+                                                                 : StopLevel::after_run;
+    loop_.stop.raise(level, "campaignctl stop");
+  }
+  if (!sequencer_) return;
+  campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
+                                .host = context_.host,
+                                .wait_reason = context_.wait_reason,
+                                .pid = getpid(),
+                                .utc = clock_.utc(),
+                                .wait_until_utc = context_.wait_until_utc};
+  for (std::size_t i = 0; i < context_.workers.size(); ++i) {
+    const WorkerStatus& worker = context_.workers[i];
+    heartbeat.workers.push_back({.id = static_cast<int>(i),
+                                 .run = worker.run,
+                                 .stage = worker.run.empty() ? "" : worker.stage,
+                                 .started_utc = begun_utc_,
+                                 .initialization_ms = worker.initialization * 1000});
+    if (heartbeat.stage.empty()) heartbeat.stage = heartbeat.workers.back().stage;
+  }
+  campaign::write_heartbeat(state_.located.session.heartbeat(), heartbeat);
+  request_.progress->tick(sequencer_->progress());
+}
+
+SessionRun::Ended SessionRun::all_drawn() {
+  const campaign::Plan& plan = state_.manifest.plan;
+  for (const auto& run : plan.runs)
+    if (!state_.fold.run(campaign::run_id(plan, run)).done()) {
+      ledger_->append(campaign::event::Drained{.reason = "only a part was asked for"});
+      return {.exit_code = 0, .message = "the runs that were asked for are done; `up` goes on with the others"};
+    }
+  const int code = exit_code_of(plan, state_.fold);
+  ledger_->append(campaign::event::Finished{.exit_code = code});
+  return {.exit_code = code};
+}
+
+// What the end means, in the order of what weighs most.
+SessionRun::Ended SessionRun::conclude(const SequenceEnd& end) {
+  const auto code = [](ExitCode exit_code) { return static_cast<int>(exit_code); };
+  try {
+    if (!end.disk.empty()) {
+      ledger_->append(campaign::event::Paused{.reason = "disk"});
+      return {code(ExitCode::environment), "no space: " + end.disk + "\n  make room, then `campaignctl resume`"};
+    }
+    if (end.fatal) std::rethrow_exception(end.fatal);
+    const Stop& stop = loop_.stop;
+    if (stop.signal() != 0) {
+      ledger_->append(campaign::event::Drained{.reason = stop.reason()});
+      return {128 + stop.signal(), "stopped by a signal; `campaignctl resume` goes on"};
+    }
+    if (!end.paused.empty()) {
+      ledger_->append(campaign::event::Paused{.reason = end.paused});
+      return {code(ExitCode::paused), "paused: " + end.paused + "; `campaignctl resume` goes on"};
+    }
+    if (stop.level() != StopLevel::none) {
+      ledger_->append(campaign::event::Drained{.reason = stop.reason()});
+      return {code(ExitCode::drained), "stopped on request; `campaignctl resume` goes on"};
+    }
+    return all_drawn();
+  } catch (const campaign::JournalError& error) {
+    return {code(ExitCode::environment), std::string(error.what()) + "\n  make room, then `campaignctl resume`"};
+  } catch (const EngineAway& error) {
+    return {code(ExitCode::environment), std::string("the container engine went away and did not come back: ") +
+                                             error.what() + "\n  start it, then `campaignctl resume`"};
+  }
+}
+
+void SessionRun::leave_snapshot() {
+  try {
+    const campaign::SessionState seen = campaign::read_session(state_.located.session);
+    campaign::store_snapshot(state_.located.session, {.fold = seen.fold, .offsets = seen.reading.offsets});
+  } catch (const std::exception& error) {
+    request_.progress->note(std::string("no snapshot was written (the journal holds everything): ") + error.what());
+  }
+}
+
+SessionResult SessionRun::result_of(const Ended& ended) {
+  SessionResult result{.exit_code = ended.exit_code, .message = ended.message, .manifest = state_.manifest,
+                       .results = state_.results};
+  std::vector<campaign::RunRecord> records;
+  const auto keep = [&](campaign::RunRecord&& record) { records.push_back(std::move(record)); };
+  campaign::read_records(state_.results, keep);
+  campaign::read_kept_records(state_.results, keep);
+  result.summary = campaign::summarise({.manifest = &state_.manifest, .records = std::move(records)});
+  return result;
+}
+
+void SessionRun::write_aggregates(const SessionResult& result) const {
+  try {
+    campaign::write_atomically(state_.results.folder / "summary.json", campaign::write_summary_json(result.summary));
+    campaign::write_atomically(state_.results.folder / "summary.csv", campaign::write_summary_csv(result.summary));
+  } catch (const std::exception& error) {
+    request_.progress->note(std::string("no summary files were written: ") + error.what());
+  }
+}
+
+SessionResult run_session(const SessionRequest& request) {
+  std::signal(SIGPIPE, SIG_IGN);
+  asio::io_context io;
+  Wake wake;
+  Stop stop(wake);
+  asio::signal_set signals(io, SIGINT, SIGTERM, SIGHUP);
+  std::function<void()> listen = [&] {
+    signals.async_wait([&](boost::system::error_code error, int number) {
+      if (error) return;
+      stop.on_signal(number);
+      listen();
+    });
+  };
+  listen();
+  SessionRun session(request, {io, wake, stop});
+  return session.run();
+}
+
+}  // namespace controller

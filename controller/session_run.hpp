@@ -1,0 +1,93 @@
+// One session of one controller: its parts, in the order in which they come to be; they go in the reverse one.
+#pragma once
+
+#include "controller/recovery.hpp"
+#include "controller/run_sync.hpp"
+#include "controller/runners/docker_runner.hpp"
+#include "controller/runners/local_runner.hpp"
+#include "controller/session_state.hpp"
+
+namespace controller {
+
+// What waits and what wakes it; outlives the session.
+struct Loop {
+  boost::asio::io_context& io;
+  Wake& wake;
+  Stop& stop;
+};
+
+class SessionRun {
+ public:
+  SessionRun(const SessionRequest& request, Loop loop);
+  ~SessionRun();
+  SessionResult run();
+
+ private:
+  // session_setup.cpp: everything up to the first run
+  void prepare_folders();
+  bool uses_containers() const;
+  // Images as the runs will name them, each with its pull policy.
+  std::map<std::string, campaign::PullPolicy> images() const;
+  void connect();
+  void take_image_identities();
+  void begin_journal();
+  // --new over an unfinished session: its containers go first, and its journal says why.
+  void abandon_earlier();
+  void fill_context();
+  // Gaps count from the end of the last run, also when another controller saw it.
+  void take_up_times();
+  Belonging belonging() const;
+  Runner& runner_of(const Attempt& attempt);
+  Task<bool> engine_is_back();
+  // Gives up, with the signal's code, when a signal comes while nothing is under way yet.
+  template <class T>
+  T during_setup(Task<T> task) {
+    auto value = run_sync<T>(loop_.io, std::move(task), [this] { return loop_.stop.now(); });
+    if (!value) stopped_early();
+    return std::move(*value);
+  }
+  [[noreturn]] void stopped_early() const;
+
+  // session_selection.cpp: --retry, --rerun, --only
+  void apply_selectors();
+  // --retry gives failed and skipped runs new attempts, --rerun any that are done.
+  void reopen(const std::string& text, bool rerun);
+  void reopen_run(const std::string& id, const campaign::RunState& state, const std::string& reason);
+  void reopen_changed();
+  std::set<std::size_t> selected() const;
+
+  // session.cpp: the runs, and the end
+  bool nothing_to_do() const;
+  SessionResult go();
+  Task<SequenceEnd> carry_out_runs();
+  Task<> run_owed_cleanup();
+  Task<> pulse();
+  void beat();
+  struct Ended {
+    int exit_code = 0;
+    std::string message;
+  };
+  Ended conclude(const SequenceEnd& end);
+  Ended all_drawn();
+  void write_aggregates(const SessionResult& result) const;
+  void leave_snapshot();
+  SessionResult result_of(const Ended& ended);
+
+  const SessionRequest& request_;
+  Loop loop_;
+  const campaign::Clock& clock_;
+  OpenState state_;
+  std::unique_ptr<container::Engine> engine_;
+  std::optional<Site> site_;
+  std::unique_ptr<Ledger> ledger_;
+  RunContext context_;
+  std::unique_ptr<DockerRunner> docker_;
+  std::unique_ptr<LocalRunner> local_;
+  std::vector<campaign::Runner> runners_;  // per experiment
+  std::unique_ptr<Sequencer> sequencer_;
+  double begun_utc_ = 0;
+  Wake pulse_;
+  bool pulsing_ = false;
+};
+
+}  // namespace controller

@@ -1,0 +1,192 @@
+#include "controller/session_run.hpp"
+
+#include <signal.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "campaign/config/placeholders.hpp"
+#include "container/docker_engine.hpp"
+#include "controller/errors.hpp"
+#include "controller/recovery.hpp"
+
+namespace controller {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "";
+}
+
+std::string host_name() {
+  utsname names{};
+  uname(&names);
+  return names.nodename;
+}
+
+}  // namespace
+
+void SessionRun::prepare_folders() {
+  for (const fs::path& folder : {fs::path(state_.manifest.state_dir), state_.results.folder})
+    campaign::make_private_folders(folder);
+}
+
+bool SessionRun::uses_containers() const {
+  for (const auto& experiment : state_.manifest.plan.experiments)
+    if (campaign::runner_for(state_.campaign, experiment.backend)->type == campaign::RunnerType::docker) return true;
+  return false;
+}
+
+std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
+  std::map<std::string, campaign::PullPolicy> names;
+  for (const auto& experiment : state_.manifest.plan.experiments) {
+    const campaign::Runner& runner = *campaign::runner_for(state_.campaign, experiment.backend);
+    if (runner.type != campaign::RunnerType::docker) continue;
+    const campaign::Placeholders with{.parameters = &experiment.config, .vars = &state_.campaign.vars};
+    names[campaign::expand(runner.image, with)] = runner.pull;
+  }
+  return names;
+}
+
+void SessionRun::connect() {
+  if (!uses_containers()) return;
+  std::vector<std::string> tried;
+  const auto endpoint = container::find_endpoint(
+      {.environment = campaign::process_environment()}, &tried);
+  if (!endpoint) {
+    std::string text = "no container engine was found; looked at:";
+    for (const std::string& place : tried) text += "\n  " + place;
+    throw CommandError(ExitCode::environment, text + "\n  start one, or say DOCKER_HOST; `campaignctl doctor` helps");
+  }
+  engine_ = container::make_docker_engine(loop_.io, {.endpoint = *endpoint});
+  site_ = during_setup(prepare_site({.engine = engine_.get(),
+                                     .state_folder = state_.located.session.lock().parent_path(),
+                                     .uid = state_.manifest.uid,
+                                     .images = images(),
+                                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
+  take_image_identities();
+}
+
+void SessionRun::take_image_identities() {
+  for (const auto& [name, image] : site_->images) {
+    const std::string identity = image.info.identity();
+    const auto known = state_.manifest.images.find(name);
+    if (known != state_.manifest.images.end() && known->second.identity != identity && !state_.revised)
+      throw CommandError(ExitCode::environment,
+                         "image " + name + " is not the one that this session began with (content " +
+                             known->second.identity.substr(0, 12) + ", now " + identity.substr(0, 12) +
+                             ")\n  bring the old one back, or start a new session with `up --new`");
+    state_.manifest.images[name] = {.image = name, .id = image.info.id, .identity = identity};
+  }
+}
+
+void SessionRun::begin_journal() {
+  const std::string engine_id = site_ ? site_->info.id : "";
+  if (state_.created) {
+    abandon_earlier();
+    store_new_session(state_, engine_id, clock_);
+  } else {
+    state_.journal = campaign::Journal::create(state_.located.session.journal(), clock_);
+    if (state_.revised) store_revision(state_);
+  }
+  ledger_ = std::make_unique<Ledger>(*state_.journal, state_.fold, [this] { loop_.wake.notify(); });
+  ledger_->append(campaign::event::ControllerStarted{
+      .host = host_name(), .pid = getpid(), .engine_id = engine_id, .version = CAMPAIGNCTL_VERSION});
+  remember(state_.located, state_.manifest.uid);
+}
+
+void SessionRun::abandon_earlier() {
+  if (!state_.abandoned) return;
+  SessionView view = read_session(*state_.abandoned);
+  if (finished(view.fold)) return;
+  if (engine_) during_setup(sweep(*engine_, view.manifest.uid));
+  auto journal = campaign::Journal::create(view.located.session.journal(), clock_);
+  journal->append({campaign::event::Abandoned{.reason = "up --new"}});
+}
+
+void SessionRun::fill_context() {
+  utsname names{};
+  uname(&names);
+  context_ = {.campaign = &state_.campaign,
+              .manifest = &state_.manifest,
+              .clock = &clock_,
+              .results = state_.results,
+              .ledger = ledger_.get(),
+              .wake = &loop_.wake,
+              .stop = &loop_.stop,
+              .progress = request_.progress,
+              .environment = campaign::process_environment(),
+              .site = site_ ? &*site_ : nullptr,
+              .runner_of = [this](const Attempt& attempt) -> Runner& { return runner_of(attempt); },
+              .engine_is_back = [this] { return engine_is_back(); },
+              .engine_id = site_ ? site_->info.id : "",
+              .host = names.nodename,
+              .kernel = std::string(names.sysname) + " " + names.release,
+              .cpu = cpu_model()};
+  context_.workers.resize(static_cast<std::size_t>(state_.campaign.execution.workers));
+  take_up_times();
+  const PayloadContext payload{
+      .campaign = &state_.campaign, .manifest = &state_.manifest, .environment = context_.environment};
+  if (site_)
+    docker_ = std::make_unique<DockerRunner>(DockerRunnerParts{.engine = engine_.get(),
+                                                               .site = &*site_,
+                                                               .payload = payload,
+                                                               .belonging = belonging(),
+                                                               .wake = &loop_.wake});
+  local_ = std::make_unique<LocalRunner>(
+      LocalRunnerParts{.payload = payload, .launcher = own_launcher().string(), .wake = &loop_.wake});
+}
+
+void SessionRun::take_up_times() {
+  const campaign::Fold& fold = state_.fold;
+  if (fold.last_finished_utc <= 0) return;
+  const double since = std::max(0.0, clock_.utc() - fold.last_finished_utc);
+  const bool same_boot = fold.last_finished_boot == clock_.boot_id() && fold.last_finished_boottime > 0;
+  const double ended = same_boot ? fold.last_finished_boottime : clock_.boottime() - since;
+  for (WorkerStatus& worker : context_.workers) worker.finished_boottime = ended;
+  context_.resumed_gap = fold.gap;
+  context_.resumed_gap_run = fold.gap_run;
+}
+
+Belonging SessionRun::belonging() const {
+  return {.uid = state_.manifest.uid,
+          .campaign_id = state_.manifest.campaign_id,
+          .session = state_.manifest.session,
+          .controller = state_.journal->writer(),
+          .host = host_name(),
+          .lock = fs::absolute(state_.located.session.lock()).string()};
+}
+
+Runner& SessionRun::runner_of(const Attempt& attempt) {
+  if (attempt.runner->type == campaign::RunnerType::docker) return *docker_;
+  return *local_;
+}
+
+Task<bool> SessionRun::engine_is_back() {
+  constexpr double patience = 600;
+  const double begin = clock_.boottime();
+  for (double pause = 0.1; clock_.boottime() - begin < patience; pause = std::min(pause * 1.5, 2.0)) {
+    if (loop_.stop.level() == StopLevel::kill) co_return false;
+    std::string reason;
+    try {
+      co_await engine_->info();
+      context_.wait_reason.clear();
+      co_return true;
+    } catch (const container::EngineError& error) {
+      reason = error.what();
+    }
+    context_.wait_reason = "the engine does not answer: " + reason;
+    co_await loop_.wake.wait(pause);
+  }
+  co_return false;
+}
+
+}  // namespace controller

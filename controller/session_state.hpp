@@ -1,0 +1,46 @@
+// The files of a session, opened for writing: lock, manifest, fold, journal. Decides whether a session is begun, gone on
+// with, or has ended, and what a changed plan means.
+#pragma once
+
+#include "controller/ledger.hpp"
+#include "controller/session.hpp"
+
+namespace controller {
+
+struct OpenState {
+  std::unique_ptr<campaign::Lock> lock;
+  Located located;
+  campaign::Campaign campaign;
+  campaign::Manifest manifest;
+  campaign::ResultsFolder results;
+  campaign::Fold fold;
+  std::unique_ptr<campaign::Journal> journal;  // not opened when the session has ended and nothing is to be done
+  bool created = false;                        // the manifest is not stored yet: store_new_session does it
+  bool revised = false;                        // the plan grew or was changed: store_revision
+  std::vector<campaign::PlanChange> changes;
+  std::optional<Located> abandoned;            // --new over an unfinished session
+  std::vector<std::string> changed_runs;       // of changed experiments, to be run again
+};
+
+// Throws CommandError: held (names the holder), damaged, usage (a changed plan, listed), environment (ownership).
+OpenState open_state(const SessionRequest& request, const campaign::Clock& clock);
+
+// Writes the manifest, the journal's first records and the `latest` links. Images are known by now.
+void store_new_session(OpenState& state, const std::string& engine_id, const campaign::Clock& clock);
+void store_revision(OpenState& state);
+
+// The plan as this campaign file has it, against an earlier session: names kept, order grown. Pure.
+struct Continuation {
+  campaign::Plan plan;
+  std::vector<campaign::PlanChange> changes;
+  bool needs_consent = false;   // something changed or was removed, or the protocol
+  std::vector<std::string> changed_runs;  // of changed experiments: run again
+};
+Continuation continue_plan(const campaign::Campaign& now, const campaign::Manifest& before,
+                           const campaign::Fold& fold);
+
+campaign::ResultsFolder results_folder(const campaign::Manifest& manifest);
+bool finished(const campaign::Fold& fold);
+int exit_code_of(const campaign::Plan& plan, const campaign::Fold& fold);  // 0 or 1; all runs done
+
+}  // namespace controller
