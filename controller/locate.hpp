@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "campaign/state/journal.hpp"
 #include "campaign/state/fold.hpp"
 #include "campaign/state/manifest.hpp"
 #include "campaign/results/results.hpp"

@@ -1,5 +1,6 @@
 // The plan of a campaign file against the session that it would go on with. Reads only.
 #include <filesystem>
+#include <set>
 
 #include "controller/selector.hpp"
 #include "controller/session.hpp"

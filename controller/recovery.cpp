@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "campaign/config/value.hpp"
+#include "campaign/state/files.hpp"
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
 #include "controller/process.hpp"

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <limits>
 
+#include "campaign/state/files.hpp"
 #include "campaign/state/session_state.hpp"
 #include "controller/engine_watch.hpp"
 #include "controller/errors.hpp"

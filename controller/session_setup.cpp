@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "campaign/config/placeholders.hpp"
+#include "campaign/state/files.hpp"
 #include "container/docker_engine.hpp"
 #include "controller/errors.hpp"
 #include "controller/recovery.hpp"

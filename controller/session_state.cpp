@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "campaign/plan/hash.hpp"
 #include "controller/errors.hpp"
 
 namespace controller {

@@ -2,6 +2,7 @@
 // with, or has ended, and what a changed plan means.
 #pragma once
 
+#include "campaign/state/files.hpp"
 #include "controller/ledger.hpp"
 #include "controller/session.hpp"
 

@@ -1,6 +1,7 @@
 // Folders, the payload's config, the prepare hook, and the container or gated process.
 #include <filesystem>
 
+#include "campaign/state/files.hpp"
 #include "controller/stages/hooks.hpp"
 #include "controller/stages/stage.hpp"
 
