@@ -1,6 +1,8 @@
 // A container engine, as campaigns need it: a dozen awaitable verbs. One implementation speaks the Docker Engine API
 // (docker_engine.hpp); tests script another. Not thread-safe: all calls from the thread of the engine's io_context.
 // Every verb throws EngineError; a wait that was cut is a value (unknown), never a code.
+// A Task starts when it is awaited and keeps references to its arguments: await a verb in the expression that makes them,
+// or hold them until it has ended.
 #pragma once
 
 #include <cstdint>

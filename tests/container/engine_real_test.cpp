@@ -231,6 +231,58 @@ TEST_F(RealEngineTest, UnpauseOfOneThatRunsIsRefused) {
   EXPECT_TRUE(refusal([&] { loop().run(engine().unpause(id)); }).status >= 400);
 }
 
+TEST_F(RealEngineTest, WhatASpecSaysHoldsInside) {
+  auto spec = shell(
+      "pwd; id -u; echo $NVIDIA_VISIBLE_DEVICES $A; ulimit -n; df -k /dev/shm | tail -n 1 | awk "
+      "'{print $2}';"
+      "touch /x 2>/dev/null || echo read-only; touch /scratch/x && echo scratch; cat /ro/passwd | "
+      "head -n 1;"
+      "touch /ro/x 2>/dev/null || echo mount-read-only");
+  spec.env = {"A=b c"};
+  spec.user = "1234:1234";
+  spec.working_dir = "/tmp";
+  spec.ulimits = {{.name = "nofile", .soft = 999, .hard = 1000}};
+  spec.shm_size = 8 << 20;
+  spec.read_only = true;
+  spec.tmpfs = {{"/scratch", "mode=1777"}};
+  spec.mounts = {{.source = "/etc", .target = "/ro", .read_only = true}};
+  spec.memory = 64 << 20;
+  spec.pids_limit = 50;
+  spec.cpus = 0.5;
+  spec.cap_drop = {"ALL"};
+  spec.security_opt = {"no-new-privileges"};
+  spec.stop_timeout = 3;
+  const auto id = create(spec);
+  const auto output = loop().run(engine().attach(id));
+  loop().run(engine().start(id));
+  EXPECT_EQ(loop().run(collect(*output)).out,
+            "/tmp\n1234\nvoid b c\n999\n8192\nread-only\nscratch\nroot:\n"
+            "mount-read-only\n");
+}
+
+TEST_F(RealEngineTest, OutOfMemoryIsFlagged) {
+  auto spec = shell("head -c 200m /dev/zero | tail; exit 9");
+  spec.memory = 32 << 20;
+  const auto id = create(spec);
+  loop().run(engine().start(id));
+  ended(id);
+  EXPECT_TRUE(loop().run(engine().inspect(id)).oom_killed);
+}
+
+TEST_F(RealEngineTest, LongestArgumentThatIsAllowedCanBeExecuted) {
+  auto spec = shell("echo ${#A}");
+  spec.env = {"A=" + std::string(131069, 'x')};
+  const auto id = create(spec);
+  loop().run(engine().start(id));
+  EXPECT_EQ(ended(id).exit_code, 0);
+  EXPECT_EQ(loop().run(engine().logs(id, 10)), "131069\n");
+}
+
+TEST_F(RealEngineTest, PullWithoutARegistryFailsWithTheEnginesWords) {
+  const auto error = refusal([&] { loop().run(engine().pull("127.0.0.1:1/campaignctl/none:1")); });
+  EXPECT_GE(error.status, 400) << error.what();
+}
+
 TEST_F(RealEngineTest, CancelledVerbLeavesTheEngineUsable) {
   const auto id = create(shell("sleep 60"));
   loop().run(engine().start(id));
