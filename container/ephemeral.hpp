@@ -19,7 +19,7 @@ struct Ending {
   } kind = Kind::running;
   int exit_code = 0;
   bool oom_killed = false;
-  std::string error;
+  std::string error = {};
   double started_utc = 0, finished_utc = 0;  // seconds since the epoch, 0 = unknown
 };
 Ending ending_of(const ContainerState& state);
