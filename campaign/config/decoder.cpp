@@ -64,7 +64,7 @@ std::vector<Diagnostic> Decoder::take_diagnostics() { return std::move(diagnosti
 std::string Decoder::unknown_key(const Section& section, const std::string& key) const {
   std::string message = "unknown key" + did_you_mean(key, section.names());
   std::string elsewhere;
-  if (message == "unknown key") search(*campaign_section(), key, "", elsewhere);
+  if (message == "unknown key" && path_.empty()) search(*campaign_section(), key, "", elsewhere);
   if (!elsewhere.empty()) message += "; did you mean `" + elsewhere + "`?";
   return message;
 }

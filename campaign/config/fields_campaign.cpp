@@ -39,7 +39,7 @@ void add_axis(Decoder& d, const Value& map, const Value::Map::value_type& axis, 
   const Decoder::Scope scope(d, axis.first);
   if (!d.is_list(axis.second, "a list of values")) return;
   if (axis.second.items().empty()) return d.fail(axis.second, "an axis without values");
-  if (into.find(axis.first)) return d.fail(axis.second, "this axis is given twice");
+  if (into.find(axis.first)) return d.fail(axis.second, "`" + axis.first + "` is an axis already");
   if (!into.is_map()) into = Value::map({});
   into.append(axis.first, axis.second, map.key_origin(axis.first));
 }
@@ -316,7 +316,7 @@ std::vector<Field> experiment_rows() {
       nested({FieldType::object, "grid", "another spelling of axes and per_backend"}, store_grid,
              grid_section),
       row({FieldType::paths, "configs", "experiment config files; globs are sorted"}, store_configs)
-          .like("[/dev/null]"),
+          .like("[\"configs/*.yaml\"]"),
       nested({FieldType::object_list, "experiments", "explicit experiments"}, store_experiments,
              experiment_section),
       text_field<&C::name_template>("name_template", "how experiments are named")
@@ -387,7 +387,7 @@ const Section* experiment_section() {
       .fields = {
           row({FieldType::name, "name", "else made from backend and values"}, store_experiment_name)
               .like("first"),
-          row({FieldType::path, "config", "a config file"}, store_config).like("/dev/null"),
+          row({FieldType::path, "config", "a config file"}, store_config).like("configs/a.yaml"),
           text_field<&X::backend>("backend", "else as the config says").like("vllm"),
           free_map_field<&X::set>("set", "values over the config's")
               .filled()

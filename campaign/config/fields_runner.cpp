@@ -63,10 +63,12 @@ void store_env_file(Decoder& d, const Field& f, Value& value, void* target) {
     value = Value::list({value});
     value.set_origin(origin);
   }
-  for (Value& item : value.items()) {
+  for (std::size_t i = 0; i < value.items().size(); ++i) {
+    const Decoder::Scope scope(d, Decoder::index(i));
+    Value& item = value.items()[i];
     if (!item.is_scalar()) continue;
     replace(item, d.absolute(item.written()));
-    if (d.fresh() && !std::filesystem::is_regular_file(item.as_string())) {
+    if (d.fresh() && !std::filesystem::exists(item.as_string())) {
       d.fail(item, "no such file: " + item.as_string());
     }
     static_cast<R*>(target)->env_file.push_back(item.as_string());
@@ -118,7 +120,7 @@ void add_tmpfs(Decoder& d, const Value& at, R& runner, const std::string& text) 
   const auto colon = text.find(':');
   const std::string target = text.substr(0, colon);
   if (target.empty() || target[0] != '/')
-    return d.fail(at, "expected an absolute path inside, not " + describe(at));
+    return d.fail(at, "expected an absolute path inside, not " + describe(Value::string(text)));
   runner.tmpfs[target] = colon == text.npos ? "" : text.substr(colon + 1);
 }
 
@@ -282,7 +284,7 @@ std::vector<Field> process_rows() {
           .filled()
           .like("{OMP_NUM_THREADS: 4}"),
       row({FieldType::paths, "env_file", "files with NAME=VALUE lines"}, store_env_file)
-          .like("[/dev/null]"),
+          .like("[vars.env]"),
       boolean_field<&R::shell>("shell", "`command` is one text for `sh -c`")
           .otherwise("false")
           .like("true"),

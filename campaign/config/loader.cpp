@@ -211,9 +211,10 @@ const Runner* runner_for(const Campaign& campaign, const std::string& backend) {
 }
 
 Campaign load_campaign(const LoadRequest& request) {
-  YamlDocument document{.value = request.document, .diagnostics = {}};
+  YamlDocument document{.value = request.document, .diagnostics = {}, .whole = true};
   if (request.document.is_null()) document = read_yaml(read_text_file(request.path));
-  if (document.value.is_null() && document.diagnostics.empty()) {
+  if (!document.whole) raise(std::move(document.diagnostics));
+  if (document.value.is_null()) {
     throw ConfigError(
         {{{request.path, 0, 0}, "", "is empty; a campaign file begins with `name:`"}});
   }
@@ -240,10 +241,13 @@ Campaign decode_campaign(const Value& document, const std::string& file) {
 
 Value load_document(const std::string& path, const Environment& environment) {
   YamlDocument document = read_yaml(read_text_file(path));
-  if (document.diagnostics.empty() && !document.value.is_map()) {
+  if (!document.whole) raise(std::move(document.diagnostics));
+  if (!document.value.is_map()) {
     const std::string found = document.value.is_null() ? "nothing" : describe(document.value);
-    raise({{document.value.origin().file.empty() ? Origin{path, 0, 0} : document.value.origin(), "",
-            "expected a map of keys, not " + found}});
+    const Origin& at = document.value.origin();
+    document.diagnostics.push_back(
+        {at.file.empty() ? Origin{path, 0, 0} : at, "", "expected a map of keys, not " + found});
+    raise(std::move(document.diagnostics));
   }
   Interpolation interpolation(environment);
   interpolation.apply(document.value, "");

@@ -185,7 +185,9 @@ std::optional<std::vector<std::string>> Decoder::argv(const Field& field, const 
       return std::nullopt;
     }
     if (const std::string sign = shell_operator(words); !sign.empty()) {
-      warn(value, "`" + sign + "` is handed on as a word; say `shell: true` for a shell command");
+      const bool can = field.name == "command";
+      warn(value, "`" + sign + "` is handed on as a word; for a shell command " +
+                      (can ? "say `shell: true`" : "write [sh, -c, \"...\"]"));
     }
   } else if (whole) {
     fail(value, "with `shell: true` expected one text, not " + describe(value));

@@ -155,7 +155,7 @@ Value Value::plain_scalar(std::string_view text) {
     return value;
   }
   const bool prefixed = text.size() > 1 && (text[1] == 'x' || text[1] == 'o');
-  if (!prefixed && is_json_number(text)) value.text_ = text;
+  if (!prefixed && text != "-0" && is_json_number(text)) value.text_ = text;
   return value;
 }
 

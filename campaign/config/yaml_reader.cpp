@@ -38,7 +38,8 @@ class Builder : public YAML::EventHandler {
   }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    put(mark, anchor, Value::null());
+    const bool keyed = !frames_.empty() && frames_.back().key && !frames_.back().merge_key;
+    put_at(keyed ? frames_.back().key_origin : origin(mark), anchor, Value::null());
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override;
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -54,7 +55,9 @@ class Builder : public YAML::EventHandler {
   }
   void OnMapEnd() override { close(); }
 
-  YamlDocument take() { return {std::move(root_), std::move(diagnostics_)}; }
+  YamlDocument take() {
+    return {.value = std::move(root_), .diagnostics = std::move(diagnostics_), .whole = true};
+  }
 
  private:
   struct Merge {
@@ -76,17 +79,24 @@ class Builder : public YAML::EventHandler {
   void complain(const Origin& at, std::string message) {
     diagnostics_.push_back({at, path(), std::move(message)});
   }
+  [[noreturn]] void refuse(const Origin& at, std::string message) const {
+    throw Refused{{at, path(), std::move(message)}};
+  }
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string message) const {
-    throw Refused{{origin(mark), path(), std::move(message)}};
+    refuse(origin(mark), std::move(message));
   }
   bool expects_key() const {
     return !frames_.empty() && frames_.back().value.is_map() && !frames_.back().key;
   }
   void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Value value);
   void close();
-  void put(const YAML::Mark& mark, YAML::anchor_t anchor, Value value);
+  void put(const YAML::Mark& mark, YAML::anchor_t anchor, Value value) {
+    put_at(origin(mark), anchor, std::move(value));
+  }
+  void put_at(const Origin& at, YAML::anchor_t anchor, Value value);
   void attach(Value value);
-  void take_key(const YAML::Mark& mark, const Value& value);
+  void take_key(const Origin& at, const Value& value);
+  void notice_placeholder(const Value& map);
   void apply_merges(Frame& frame);
   void merge_one(Frame& frame, const Merge& merge);
 
@@ -154,7 +164,8 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
 
 void Builder::open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                    Value value) {
-  if (expects_key()) refuse(mark, "a key must be a scalar, not a list or map");
+  if (expects_key())
+    refuse(mark, "a list or map stands where a key is expected; is a bracket not closed?");
   if (frames_.size() >= deepest) refuse(mark, "nested deeper than 64 levels");
   if (tag != "?" && tag != "!" && !tag.empty() && !tag.starts_with(yaml_tag)) {
     complain(origin(mark), "unknown tag `" + tag + "`");
@@ -170,13 +181,14 @@ void Builder::close() {
   Frame frame = std::move(frames_.back());
   frames_.pop_back();
   apply_merges(frame);
+  notice_placeholder(frame.value);
   if (frame.anchor) anchors_.emplace(frame.anchor, frame.value);
   attach(std::move(frame.value));
 }
 
-void Builder::put(const YAML::Mark& mark, YAML::anchor_t anchor, Value value) {
-  if (expects_key()) return take_key(mark, value);
-  value.set_origin(origin(mark));
+void Builder::put_at(const Origin& at, YAML::anchor_t anchor, Value value) {
+  if (expects_key()) return take_key(at, value);
+  value.set_origin(at);
   if (anchor) anchors_.emplace(anchor, value);
   attach(std::move(value));
 }
@@ -200,13 +212,14 @@ void Builder::attach(Value value) {
   frame.key.reset();
 }
 
-void Builder::take_key(const YAML::Mark& mark, const Value& value) {
-  if (!value.is_scalar()) refuse(mark, "a key must be a scalar, not a list or map");
-  if (value.written().empty()) refuse(mark, "an empty key");
-  if (value.written().size() > longest_key) refuse(mark, "a key longer than 512 bytes");
+void Builder::take_key(const Origin& at, const Value& value) {
+  if (!value.is_scalar())
+    refuse(at, "a list or map stands where a key is expected; is a bracket not closed?");
+  if (value.written().empty()) refuse(at, "there is no key before the colon");
+  if (value.written().size() > longest_key) refuse(at, "a key longer than 512 bytes");
   Frame& frame = frames_.back();
   frame.key = value.written();
-  frame.key_origin = origin(mark);
+  frame.key_origin = at;
   if (const auto earlier = frame.lines.find(*frame.key); earlier != frame.lines.end()) {
     complain(frame.key_origin,
              "duplicate key; it stands already in line " + std::to_string(earlier->second));
@@ -221,6 +234,14 @@ void Builder::merge_one(Frame& frame, const Merge& merge) {
   for (const auto& [key, value] : merge.value.members()) {
     if (!frame.lines.emplace(key, merge.origin.line).second) continue;
     frame.value.append(key, value, merge.value.key_origin(key));
+  }
+}
+
+void Builder::notice_placeholder(const Value& map) {
+  if (map.members().size() != 1 || !map.members()[0].second.is_null()) return;
+  const std::string& key = map.members()[0].first;
+  if (key.starts_with("p.") || key.starts_with("vars.")) {
+    complain(map.origin(), "{" + key + "} without quotes is a map; write \"{" + key + "}\"");
   }
 }
 
@@ -276,10 +297,25 @@ std::optional<Diagnostic> text_fault(const YamlText& source) {
   return std::nullopt;
 }
 
+// What is mostly wrong where yaml-cpp gives up.
+std::string hint(std::string_view text, const YAML::Exception& e) {
+  std::size_t begin = 0;
+  for (int line = 0; line < e.mark.line && begin != text.npos; ++line) {
+    begin = text.find('\n', begin);
+    if (begin != text.npos) ++begin;
+  }
+  const auto line =
+      begin == text.npos ? std::string_view{} : text.substr(begin, text.find('\n', begin) - begin);
+  if (line.substr(0, line.find_first_not_of(" \t")).find('\t') != line.npos)
+    return "; indent with blanks, not tabs";
+  return e.msg.find("flow") == e.msg.npos ? "" : "; put texts that hold { } [ ] in quotes";
+}
+
 }  // namespace
 
 YamlDocument read_yaml(const YamlText& source) {
-  if (auto fault = text_fault(source)) return {{}, {*fault}};
+  if (auto fault = text_fault(source))
+    return {.value = {}, .diagnostics = {*fault}, .whole = false};
   Builder builder(source.name);
   const bool marked = source.text.starts_with("\xEF\xBB\xBF");
   std::istringstream stream(marked ? source.text.substr(3) : source.text);
@@ -291,13 +327,12 @@ YamlDocument read_yaml(const YamlText& source) {
   } catch (const Refused& refused) {
     fatal = refused.why;
   } catch (const YAML::Exception& e) {
-    const bool flow = e.msg.find("flow") != e.msg.npos;
-    fatal = Diagnostic{
-        {source.name, e.mark.line + 1, e.mark.column + 1},
-        "",
-        "not valid YAML: " + e.msg + (flow ? "; put texts that hold { } [ ] in quotes" : "")};
+    fatal = Diagnostic{{source.name, e.mark.line + 1, e.mark.column + 1},
+                       "",
+                       "not valid YAML: " + e.msg + hint(source.text, e)};
   }
   YamlDocument document = builder.take();
+  document.whole = !fatal;
   if (fatal) document.diagnostics.push_back(*fatal);
   return document;
 }

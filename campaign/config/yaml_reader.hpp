@@ -16,7 +16,8 @@ struct YamlText {
 
 struct YamlDocument {
   Value value;
-  std::vector<Diagnostic> diagnostics;  // when not empty, `value` holds what could be read
+  std::vector<Diagnostic> diagnostics;
+  bool whole = true;  // false: reading ended early, the last diagnostic says where
 };
 
 // One document. An empty text gives null.
