@@ -154,6 +154,8 @@ void apply_set(const Section* section, Value& map, std::string_view path, Value 
     case FieldType::env:
     case FieldType::ulimits:
       return put(child(map, key), std::string(rest), std::move(value));
+    case FieldType::unsupported:
+      return put(map, key, std::move(value));
     default:
       break;
   }

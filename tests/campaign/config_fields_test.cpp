@@ -64,8 +64,11 @@ Value company(const Place& place, const Field& field) {
 }
 
 Campaign decoded(const Value& document) {
+  static const Folder folder;
+  folder.write("configs/a.yaml", "x: 1\n");
+  folder.write("vars.env", "A=1\n");
   Campaign campaign = load_campaign(
-      {.path = "/nowhere/campaign.yaml", .sets = {}, .environment = {}, .document = document});
+      {.path = folder / "campaign.yaml", .sets = {}, .environment = {}, .document = document});
   campaign.document = {};
   return campaign;
 }
