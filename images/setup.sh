@@ -48,7 +48,8 @@ installed_clang() {
   done
 }
 
-# The newest clang that is installed, else the newest that the distribution offers, else Debian 12's.
+# The newest clang that is installed; else 19, which the house is built and formatted with, where the distribution offers
+# it or nothing is known; else the newest that it offers.
 clang_version() {
   local version
   version=$(installed_clang)
@@ -56,7 +57,7 @@ clang_version() {
     echo "$version"
     return
   fi
-  for version in $CLANG_VERSIONS; do
+  for version in 19 $CLANG_VERSIONS; do
     if in_apt "clang-$version"; then
       echo "$version"
       return
@@ -128,7 +129,6 @@ missing_for_images() {
   lacks git has_command git
   lacks npm has_command npm
   lacks python3 has_command python3
-  lacks curl has_command curl
   lacks debian-archive-keyring test -e /usr/share/keyrings/debian-archive-keyring.gpg
 }
 
