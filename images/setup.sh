@@ -225,7 +225,7 @@ engine_remedy() {
   elif [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then
     echo "you may not use /var/run/docker.sock: sudo usermod -aG docker $(id -un), then log in again"
   elif has_command dockerd; then
-    echo "Docker is installed and does not run: sudo systemctl start docker"
+    echo "Docker is installed and does not run: sudo systemctl start docker (without systemd: sudo dockerd &)"
   elif has_command docker; then
     echo "there is a docker client and no engine: $(install_command docker.io)"
   else
