@@ -35,7 +35,9 @@ struct LoadRequest {
   std::vector<std::string>
       sets;  // "dotted.key=value", values as YAML; over everything that the file says
   Environment environment;  // for ${VAR}
-  Value document;  // used instead of reading `path` when not null (campaignctl run makes one)
+  // Used instead of reading `path` when not null (campaignctl run makes one). Taken as it is:
+  // ${VAR} stays as written.
+  Value document;
 };
 
 // Throws ConfigError; a file that cannot be read is one too.

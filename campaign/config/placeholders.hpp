@@ -11,8 +11,8 @@
 namespace campaign {
 
 struct Placeholders {
-  const Value* parameters = nullptr;  // for {p.KEY}
-  const Value* vars = nullptr;        // for {vars.NAME}
+  const Value* parameters = nullptr;  // for {p.KEY}; nullptr: stays as written
+  const Value* vars = nullptr;        // for {vars.NAME}; nullptr: stays as written
   // config results metrics run_id experiment campaign cycle attempt gpus exchange. A name that is
   // known but absent here stays as written (at planning time, when runs are not known yet).
   std::map<std::string, std::string> names;
