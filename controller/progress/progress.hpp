@@ -6,6 +6,7 @@
 #include <string>
 
 #include "campaign/state/fold.hpp"
+#include "campaign/state/journal.hpp"
 
 namespace controller {
 
@@ -33,8 +34,11 @@ class Progress {
   virtual void finish() = 0;                          // leaves the terminal as it was
 };
 
-std::unique_ptr<Progress> make_live_progress(int fd, bool color);  // for a terminal
-std::unique_ptr<Progress> make_line_progress(int fd);              // plain lines
+// `fd` is borrowed. Never blocks on it: what a stopped terminal does not take is kept (lines) or dropped (frames).
+std::unique_ptr<Progress> make_live_progress(  // for a terminal
+    int fd, bool color, const campaign::Clock& clock = campaign::system_clock());
+std::unique_ptr<Progress> make_line_progress(  // plain lines
+    int fd, const campaign::Clock& clock = campaign::system_clock());
 std::unique_ptr<Progress> make_quiet_progress();
 
 }  // namespace controller

@@ -1,0 +1,154 @@
+#include "controller/cli/as_docker.hpp"
+
+#include "campaign/config/placeholders.hpp"
+#include "controller/progress/format.hpp"
+
+namespace controller::cli {
+namespace {
+
+using text::shell_quoted;
+
+constexpr char config_path[] = "/campaign/config.yaml";
+constexpr char results_path[] = "/campaign/results";
+
+// What the templates of one experiment become.
+class Filled {
+ public:
+  Filled(const campaign::Campaign& campaign, const campaign::Experiment& experiment, bool local) {
+    with_.parameters = &experiment.config;
+    with_.vars = &campaign.vars;
+    with_.names = {{"config", local ? experiment.name + ".yaml" : config_path},
+                   {"results", local ? experiment.name : results_path},
+                   {"metrics", (local ? experiment.name : results_path) + std::string("/metrics.jsonl")},
+                   {"run_id", campaign::run_id(experiment, 1)},
+                   {"experiment", experiment.name},
+                   {"campaign", campaign.id},
+                   {"cycle", "1"},
+                   {"attempt", "1"},
+                   {"gpus", ""},
+                   {"exchange", local ? "." : "/campaign"}};
+  }
+  std::string one(const std::string& text) const { return campaign::expand(text, with_); }
+  campaign::Argv all(const campaign::Argv& argv) const { return campaign::expand_argv(argv, with_); }
+
+ private:
+  campaign::Placeholders with_;
+};
+
+// Options, two words each, in the order of `docker run --help` groups.
+class Options {
+ public:
+  void flag(const std::string& name, bool wanted) {
+    if (wanted) words_.push_back(name);
+  }
+  void value(const std::string& name, const std::string& value) {
+    if (!value.empty()) words_.push_back(name + " " + shell_quoted(value));
+  }
+  template <class T>
+  void number(const std::string& name, const std::optional<T>& value) {
+    if (value) words_.push_back(name + " " + std::to_string(*value));
+  }
+  void each(const std::string& name, const std::vector<std::string>& values) {
+    for (const std::string& one : values) value(name, one);
+  }
+  std::string text() const { return text::joined(words_, " \\\n  "); }
+  void add(const std::string& word) { words_.push_back(word); }
+
+ private:
+  std::vector<std::string> words_;
+};
+
+void add_limits(Options& options, const campaign::Runner& runner) {
+  options.number("--memory", runner.memory);
+  options.number("--pids-limit", runner.pids_limit);
+  options.number("--shm-size", runner.shm_size);
+  if (runner.cpus) options.value("--cpus", text::fixed(*runner.cpus, 3));
+  options.value("--cpuset-cpus", runner.cpuset_cpus);
+  for (const campaign::Ulimit& limit : runner.ulimits)
+    options.value("--ulimit", limit.name + "=" + std::to_string(limit.soft) + ":" +
+                                  std::to_string(limit.hard));
+}
+
+void add_security(Options& options, const campaign::Runner& runner) {
+  options.each("--cap-add", runner.cap_add);
+  options.each("--cap-drop", runner.cap_drop);
+  options.each("--security-opt", runner.security_opt);
+  options.flag("--read-only", runner.read_only);
+  options.flag("--privileged", runner.privileged);
+}
+
+void add_files(Options& options, const campaign::Runner& runner, const Filled& filled) {
+  for (const campaign::Volume& volume : runner.volumes)
+    options.value("-v", filled.one(volume.source) + ":" + filled.one(volume.target) +
+                            (volume.read_only ? ":ro" : ""));
+  for (const auto& [target, how] : runner.tmpfs)
+    options.value("--tmpfs", target + (how.empty() ? "" : ":" + how));
+  options.each("--env-file", runner.env_file);
+  for (const auto& [name, value] : runner.env)
+    options.value("-e", name + "=" + filled.one(value));
+}
+
+campaign::Argv command_of(const campaign::Runner& runner, const Filled& filled) {
+  campaign::Argv command = filled.all(runner.command);
+  if (runner.shell) command = {"sh", "-c", text::joined(command, " ")};
+  return command;
+}
+
+std::string quoted(const campaign::Argv& argv) {
+  std::vector<std::string> words;
+  for (const std::string& word : argv) words.push_back(shell_quoted(word));
+  return text::joined(words, " ");
+}
+
+std::string docker_command(const campaign::Runner& runner, const campaign::Experiment& experiment,
+                           const Filled& filled) {
+  Options options;
+  options.flag("--init", runner.init);
+  if (runner.user == "host") options.add("--user \"$(id -u):$(id -g)\"");
+  else if (runner.user != "image") options.value("--user", runner.user);
+  options.value("-w", filled.one(runner.workdir));
+  options.value("--network", runner.network);
+  options.value("--ipc", runner.ipc);
+  add_limits(options, runner);
+  add_security(options, runner);
+  options.add("-v \"$PWD\"/" + experiment.name + ".yaml:" + config_path + ":ro");
+  options.add("-v \"$PWD\"/" + experiment.name + ":" + results_path);
+  options.value("-e", std::string("CAMPAIGN_CONFIG=") + config_path);
+  options.value("-e", std::string("CAMPAIGN_RESULTS_DIR=") + results_path);
+  options.value("-e", std::string("CAMPAIGN_METRICS_FILE=") + results_path + "/metrics.jsonl");
+  add_files(options, runner, filled);
+  campaign::Argv command = command_of(runner, filled);
+  if (runner.entrypoint) {
+    const campaign::Argv entrypoint = filled.all(*runner.entrypoint);
+    options.add("--entrypoint " + (entrypoint.empty() ? "''" : shell_quoted(entrypoint.front())));
+    if (entrypoint.size() > 1)
+      command.insert(command.begin(), entrypoint.begin() + 1, entrypoint.end());
+  }
+  const std::string words = quoted(command);
+  options.add(shell_quoted(filled.one(runner.image)) + (words.empty() ? "" : " " + words));
+  return "mkdir -p " + experiment.name + " && docker run --rm \\\n  " + options.text() + "\n";
+}
+
+std::string local_command(const campaign::Runner& runner, const Filled& filled) {
+  campaign::Argv argv = filled.all(runner.launch);
+  const campaign::Argv command = command_of(runner, filled);
+  argv.insert(argv.end(), command.begin(), command.end());
+  std::string line;
+  for (const auto& [name, value] : runner.env)
+    line += name + "=" + shell_quoted(filled.one(value)) + " ";
+  return line + quoted(argv) + "\n";
+}
+
+}  // namespace
+
+std::string as_docker(const campaign::Campaign& campaign, const campaign::Experiment& experiment) {
+  const campaign::Runner* runner = campaign::runner_for(campaign, experiment.backend);
+  if (runner == nullptr) return "# " + experiment.name + ": no runner\n";
+  const bool local = runner->type == campaign::RunnerType::local;
+  const Filled filled(campaign, experiment, local);
+  const std::string title = "# " + experiment.name + (local ? " (local, no container)\n" : "\n");
+  return title + (local ? local_command(*runner, filled)
+                        : docker_command(*runner, experiment, filled));
+}
+
+}  // namespace controller::cli
