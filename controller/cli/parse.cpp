@@ -65,7 +65,7 @@ void add_file(CLI::App& app, FileArguments& source) {
       "--no-gaps",
       [&source](std::int64_t) {
         source.sets.emplace_back("execution.config_gap_seconds=0");
-        source.sets.emplace_back("execution.cycle_gap_seconds=0");
+        source.sets.emplace_back("execution.cycle_gap_seconds=null");
       },
       "no wait at all between runs");
   app.add_option_function<std::vector<std::string>>(
