@@ -2,14 +2,13 @@
 // the newest unfinished one, of the nearest .state from here upwards, else of the user's index).
 #pragma once
 
-#include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
-#include "campaign/state/journal.hpp"
-#include "campaign/state/fold.hpp"
-#include "campaign/state/manifest.hpp"
 #include "campaign/results/results.hpp"
+#include "campaign/state/fold.hpp"
+#include "campaign/state/journal.hpp"
 
 namespace controller {
 
