@@ -69,6 +69,7 @@ Sequencer::Sequencer(SequencerInput input)
 Task<SequenceEnd> Sequencer::run() {
   const auto executor = co_await asio::this_coro::executor;
   working_ = static_cast<int>(ahead_.size());
+  context_.progress->tick(progress());
   for (int worker = 0; worker < static_cast<int>(ahead_.size()); ++worker)
     asio::co_spawn(executor, guarded_work(worker), asio::detached);
   while (working_ > 0 || background_ > 0) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
@@ -325,37 +326,50 @@ Task<> Sequencer::finish(AttemptPtr attempt) {
   context_.wake->notify();
 }
 
+// Counts first, so that what is shown with the end of a run includes it.
 void Sequencer::settle(const Attempt& attempt) {
   WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt.worker)];
   if (worker.run == attempt.run) worker.run.clear();
+  const campaign::RunState& state = fold_.run(attempt.run);
   const bool ok = attempt.cls == FailureClass::none;
-  const double seconds = attempt.ending.finished_utc - attempt.ending.started_utc;
+  const bool failed = !attempt.pilot && state.phase == RunPhase::failed && state.final;
+  if (attempt.pilot)
+    --pilots_in_flight_;
+  else
+    std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
+  failed_ += failed;
+  if (ok && !attempt.pilot) {
+    ++completed_;
+    ++worker.completed;
+  }
+  tell(attempt);
+  if (!attempt.pilot && (ok || failed)) weigh(attempt, failed);
+}
+
+void Sequencer::tell(const Attempt& attempt) {
+  const bool ok = attempt.cls == FailureClass::none;
   std::string text = "ok";
   if (!ok)
     text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" + attempt.paths.ctl.string() + ")";
-  context_.progress->run_ended({.run = attempt.run, .attempt = attempt.number, .ok = ok, .seconds = seconds, .text = text});
-  if (attempt.pilot) {
-    --pilots_in_flight_;
-    return;
-  }
-  std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
-  if (ok) {
-    ++completed_;
-    ++worker.completed;
-    durations_ += seconds;
-  }
-  const campaign::RunState& state = fold_.run(attempt.run);
-  const bool failed = state.phase == RunPhase::failed && state.final;
-  failed_ += failed;
+  context_.progress->tick(progress());
+  context_.progress->run_ended({.run = attempt.run,
+                                .attempt = attempt.number,
+                                .ok = ok,
+                                .seconds = attempt.ending.finished_utc - attempt.ending.started_utc,
+                                .text = text});
+}
+
+// What a run's end means for the others: runs to skip, a limit that pauses.
+void Sequencer::weigh(const Attempt& attempt, bool failed) {
+  const campaign::Execution& execution = context_.campaign->execution;
   const std::uint32_t experiment = attempt.planned.experiment;
-  const int streak = ok || failed ? streaks_.add({experiment, attempt.cls, attempt.ending.exit_code}) : 0;
+  const int streak = streaks_.add({experiment, attempt.cls, attempt.ending.exit_code});
   if (failed && attempt.cls == FailureClass::config)
     skip_rest(experiment, "config");
-  else if (context_.campaign->execution.skip_after_failures > 0 &&
-           streak >= context_.campaign->execution.skip_after_failures)
+  else if (execution.skip_after_failures > 0 && streak >= execution.skip_after_failures)
     skip_rest(experiment, "repeat_failure");
   const std::string limit =
-      limit_reached({.execution = &context_.campaign->execution, .outcomes = &fold_.outcomes, .failed = failed_});
+      limit_reached({.execution = &execution, .outcomes = &fold_.outcomes, .failed = failed_});
   if (limit.empty() || !end_.paused.empty()) return;
   end_.paused = limit;
   context_.stop->raise(StopLevel::after_run, limit);

@@ -49,6 +49,8 @@ class Sequencer {
   Task<> release(Attempt& attempt);
   void fail_early(Attempt& attempt, campaign::FailureClass cls, const std::string& why);
   void settle(const Attempt& attempt);
+  void tell(const Attempt& attempt);
+  void weigh(const Attempt& attempt, bool failed);
   void skip_rest(std::uint32_t experiment, const std::string& reason);
   void check_room();
   void fatal(std::exception_ptr failure);
@@ -71,7 +73,6 @@ class Sequencer {
   FailureStreaks streaks_;
   std::vector<campaign::Runner> runners_;  // per experiment: effective
   std::size_t completed_ = 0, failed_ = 0, skipped_ = 0;
-  double durations_ = 0;
   double begin_ = 0;
   SequenceEnd end_;
 };

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,7 +63,16 @@ LogPump::Drain LogPump::drain(WindowMarks* marks) {
   if (marks && !marks->idle()) marks->take(ring_ + at, count, monotonic_ns());
   if (total_ < head_) write_file(ring_ + at, std::min<std::uint64_t>(count, head_ - total_));
   total_ += count;
+  if (total_ > head_) show_life();
   return Drain::more;
+}
+
+void LogPump::show_life() {
+  constexpr std::int64_t interval_ns = 1'000'000'000;
+  const std::int64_t now = monotonic_ns();
+  if (file_ < 0 || now - life_shown_ns_ < interval_ns) return;
+  life_shown_ns_ = now;
+  futimens(file_, nullptr);
 }
 
 std::uint64_t LogPump::held(std::uint64_t wish) const {

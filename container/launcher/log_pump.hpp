@@ -58,6 +58,7 @@ class LogPump {
 
  private:
   bool write_file(const char* data, std::size_t length);
+  void show_life();  // a file that takes no more bytes still gets a new time, at most each second
 
   int pipe_, file_ = -1;
   std::string error_;
@@ -66,6 +67,7 @@ class LogPump {
   char* ring_;
   std::uint64_t total_ = 0, kept_ = 0;
   bool line_open_ = false;  // the file ends inside a line
+  std::int64_t life_shown_ns_ = 0;
 };
 
 }  // namespace container::launcher
