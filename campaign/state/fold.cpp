@@ -17,6 +17,10 @@ constexpr std::size_t outcomes_kept = 1000;
 constexpr std::array phase_names = {"pending",    "initialised", "running",     "completed",
                                     "aggregated", "failed",      "interrupted", "skipped"};
 
+template <class E>
+constexpr bool moves = !std::is_same_v<E, event::Adopted> && !std::is_same_v<E, event::Released> &&
+                       !std::is_same_v<E, event::Interrupted>;
+
 class Applier {
  public:
   Applier(Fold& fold, const Record& record)
@@ -45,20 +49,17 @@ class Applier {
   template <class E>
   void on_run(const E& event) {
     RunState& run = state(event.run);
+    if (moves<E>) run.moved = std::max(run.moved, stamp_);
     RunChange change{fold_, run, event.run, record_.writer, stamp_, utc_};
     apply_to_run(change, event);
+    settle_skip(fold_, run, event.run);
     drop_gap(event.run, run);
   }
 
   void drop_gap(const std::string& name, const RunState& run) {
     const auto gap = fold_.gaps.find(name);
     if (gap == fold_.gaps.end()) return;
-    const PendingGap& pending = gap->second;
-    const bool over = run.phase != RunPhase::pending && run.phase != RunPhase::initialised &&
-                      run.phase != RunPhase::interrupted;
-    const bool set_back = pending.stamp < run.barrier;
-    if (pending.attempt > run.attempt) return;
-    if (pending.attempt == run.attempt && !over && !set_back) return;
+    if (gap->second.stamp > run.moved) return;
     fold_.gaps.erase(gap);
     choose_gap(fold_);
   }
@@ -120,10 +121,8 @@ class Applier {
     on_run(e);
   }
   void on(const event::GapStarted& e) {
-    auto& entry = fold_.gaps[e.run];
-    if (std::pair(entry.attempt, entry.stamp) < std::pair(e.attempt, stamp_)) {
-      entry = {e.attempt, stamp_, e.until};
-    }
+    PendingGap& gap = fold_.gaps[e.run];
+    if (gap.stamp < stamp_) gap = {stamp_, e.until};
     drop_gap(e.run, fold_.run(e.run));
     choose_gap(fold_);
   }

@@ -49,8 +49,14 @@ struct RunState {
   bool done() const;           // completed, aggregated, skipped, or failed with no attempts left
 
   // What apply() needs so that the order of arrival does not matter.
-  int released = 0;            // the last attempt that was given back unused
+  int released = 0;            // the attempt above `attempt` that was given back unused; 0 = none
+  int top = 0;                 // the largest attempt that any event names
+  Stamp top_used, top_released;  // its last use and its last release
   unsigned seen = 0;           // bits of the current attempt's events
+  Stamp moved;                 // last event, but for hand-overs, releases and interruptions: it ends a gap
+  Stamp refused_skip;          // came while the run was not waiting; takes effect if an earlier event makes it wait
+  std::string refused_reason;
+  Stamp newest;                // last event of the current attempt
   Stamp barrier;               // last event that set the run back: released, skipped, reopened, superseded
   Stamp ended;                 // the event that ended the current attempt
   Stamp claimed, started, exited;  // the latest of each
@@ -60,7 +66,6 @@ struct RunState {
 
 // A gap that was announced for a run that has not started since.
 struct PendingGap {
-  int attempt = 0;
   Stamp stamp;
   Deadline until;
 };

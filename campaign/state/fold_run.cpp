@@ -12,7 +12,9 @@ enum Seen : unsigned { claim_seen = 1, adoption_seen = 2, start_known = 4 };
 
 constexpr char unclaimed[] = "goes on without a claim";
 constexpr char unended[] = "never ended, yet another began";
-constexpr char set_back[] = "set back before it ended";
+constexpr char done_before[] = ": another attempt began though it was done";
+constexpr char not_waiting[] = ": skipped though it was under way or done";
+constexpr char set_back[] = ": set back before it ended";
 
 bool has_ended(const RunState& run) {
   return run.phase == RunPhase::completed || run.phase == RunPhase::aggregated ||
@@ -35,6 +37,58 @@ void clear(const RunChange& change, int attempt, const char* what) {
   clear_violation(change.fold, about(change, attempt, what));
 }
 
+void note_set_back(const RunChange& change) {
+  if (!is_pilot(change.name)) note_violation(change.fold, change.name + set_back);
+}
+
+void clear_set_back(const RunChange& change) {
+  if (change.stamp < change.run.barrier) clear_violation(change.fold, change.name + set_back);
+}
+
+// Attempts are numbered without holes: that attempt n is named means that all before it were used.
+int last_used(const RunState& run) {
+  return run.top_used < run.top_released ? run.top - 1 : run.top;
+}
+
+enum class Use { used, released };
+void track(const RunChange& change, int attempt, Use use) {
+  RunState& run = change.run;
+  if (attempt > run.top) {
+    run.top = attempt;
+    run.top_used = run.top_released = Stamp{};
+  }
+  if (attempt < run.top) return;
+  Stamp& stamp = use == Use::used ? run.top_used : run.top_released;
+  stamp = std::max(stamp, change.stamp);
+  run.released = run.top_used < run.top_released ? run.top : 0;
+}
+
+bool waits(const RunState& run) {
+  return run.phase == RunPhase::pending || run.phase == RunPhase::initialised ||
+         run.phase == RunPhase::interrupted || (run.phase == RunPhase::failed && !run.final);
+}
+
+bool is_idle(const RunState& run) {
+  return run.phase == RunPhase::pending || run.phase == RunPhase::skipped;
+}
+
+void forget_refused_skip(Fold& fold, RunState& run, const std::string& name) {
+  clear_violation(fold, name + not_waiting);
+  run.refused_skip = Stamp{};
+  run.refused_reason.clear();
+}
+
+// True when later events have decided the run's state already: only the order remains to be kept.
+bool is_past(const RunChange& change) {
+  RunState& run = change.run;
+  if (change.stamp >= run.barrier && change.stamp >= run.newest) return false;
+  const bool skip_is_over = change.stamp < run.refused_skip && run.refused_skip < run.barrier;
+  if (skip_is_over) forget_refused_skip(change.fold, run, change.name);
+  run.barrier = std::max(run.barrier, change.stamp);
+  if (is_idle(run)) run.attempt = last_used(run);
+  return true;
+}
+
 RunState untouched(const RunState& run) {
   RunState fresh;
   fresh.attempt = run.attempt;
@@ -42,14 +96,26 @@ RunState untouched(const RunState& run) {
   fresh.interruptions = run.interruptions;
   fresh.repeated = run.repeated;
   fresh.released = run.released;
+  fresh.top = run.top;
+  fresh.top_used = run.top_used;
+  fresh.top_released = run.top_released;
   fresh.barrier = run.barrier;
+  fresh.moved = run.moved;
+  fresh.refused_skip = run.refused_skip;
+  fresh.refused_reason = run.refused_reason;
   return fresh;
+}
+
+// The same attempt once more: it was released, or a successor creates it again.
+void begin_life(RunState& run, const Stamp& stamp) {
+  run = untouched(run);
+  run.newest = stamp;
 }
 
 void begin_attempt(const RunChange& change, int attempt) {
   RunState& run = change.run;
   if (is_open(run)) note(change, run.attempt, unended);
-  if (run.done()) note(change, run.attempt, "was done, yet another began");
+  if (run.done() && !is_pilot(change.name)) note_violation(change.fold, change.name + done_before);
   run = untouched(run);
   run.attempt = attempt;
 }
@@ -57,20 +123,25 @@ void begin_attempt(const RunChange& change, int attempt) {
 // True when an event of this attempt decides the run's state; else it belongs to the past.
 bool is_current(const RunChange& change, int attempt) {
   RunState& run = change.run;
+  track(change, attempt, Use::used);
   if (change.stamp < run.barrier) {
-    const bool idle = run.phase == RunPhase::pending || run.phase == RunPhase::skipped;
-    if (idle && attempt > run.attempt && attempt != run.released) run.attempt = attempt;
+    if (is_idle(run)) run.attempt = last_used(run);
     return false;
   }
   if (attempt < run.attempt) return false;
   if (attempt > run.attempt) begin_attempt(change, attempt);
+  run.newest = std::max(run.newest, change.stamp);
   return true;
+}
+
+// The writer of one stamp wrote the other, too.
+bool same_writer(const Stamp& a, const Stamp& b) {
+  return a.generation == b.generation && a.writer == b.writer;
 }
 
 bool before_hand_over(const RunChange& change) {
   const Stamp& last = change.run.handed_over;
-  return change.stamp.generation == last.generation && change.stamp.writer == last.writer &&
-         change.stamp.seq <= last.seq;
+  return same_writer(change.stamp, last) && change.stamp.seq <= last.seq;
 }
 
 bool comes_after_end(const RunChange& change) {
@@ -89,6 +160,7 @@ void set_to(const RunChange& change, RunPhase phase) {
   RunState& run = change.run;
   run = untouched(run);
   run.phase = phase;
+  run.attempt = last_used(run);
   run.barrier = change.stamp;
 }
 
@@ -97,7 +169,7 @@ void set_to(const RunChange& change, RunPhase phase) {
 bool ends(const RunChange& change, int attempt, RunPhase phase) {
   RunState& run = change.run;
   clear(change, attempt, unended);
-  if (change.stamp < run.barrier) clear(change, attempt, set_back);
+  clear_set_back(change);
   if (!is_current(change, attempt)) return false;
   need_claim(change);
   if (has_ended(run)) {
@@ -146,8 +218,12 @@ void clear_violation(Fold& fold, const std::string& text) {
 void apply_to_run(const RunChange& change, const event::Claimed& e) {
   RunState& run = change.run;
   clear(change, e.attempt, unclaimed);
+  const bool again = e.attempt == run.attempt && run.newest < change.stamp;
   if (!is_current(change, e.attempt)) return;
   if (comes_after_end(change)) return note(change, e.attempt, "claimed after its end");
+  if (again && run.phase == RunPhase::running)
+    return note(change, e.attempt, "claimed again while it ran");
+  if (again && run.phase == RunPhase::initialised) begin_life(run, change.stamp);
   run.seen |= claim_seen;
   reach(run, RunPhase::initialised);
   if (run.claimed < change.stamp) {
@@ -183,6 +259,8 @@ void apply_to_run(const RunChange& change, const event::Adopted& e) {
   RunState& run = change.run;
   if (!is_current(change, e.attempt)) return;
   if (comes_after_end(change)) return note(change, e.attempt, "adopted after its end");
+  const Stamp from = stamp_of(e.from, e.from_seq);
+  if (change.stamp < run.claimed && !same_writer(from, run.claimed)) return;
   need_claim(change);
   reach(run, RunPhase::initialised);
   run.seen |= adoption_seen;
@@ -191,7 +269,7 @@ void apply_to_run(const RunChange& change, const event::Adopted& e) {
   if (run.owned < change.stamp || run.owner == e.from) {
     run.owned = change.stamp;
     run.owner = change.writer;
-    run.handed_over = stamp_of(e.from, e.from_seq);
+    run.handed_over = from;
   }
 }
 
@@ -244,56 +322,64 @@ void apply_to_run(const RunChange& change, const event::Interrupted& e) {
 
 void apply_to_run(const RunChange& change, const event::Released& e) {
   RunState& run = change.run;
-  const bool past =
-      change.stamp < run.barrier || (e.attempt == run.attempt && change.stamp < run.claimed);
-  if (e.attempt < run.attempt && !past) return;
-  if (!past && e.attempt == run.attempt && run.phase != RunPhase::initialised) {
+  const bool waiting = run.phase == RunPhase::initialised && e.attempt == run.attempt;
+  const bool past = change.stamp < run.barrier || change.stamp < run.newest;
+  if (!past && e.attempt < run.attempt) return;
+  if (!past && e.attempt == run.attempt && !waiting) {
     return note(change, e.attempt, "released though it was not waiting to start");
   }
-  run.released = e.attempt;
-  if (past) {
-    const bool idle = run.phase == RunPhase::pending || run.phase == RunPhase::skipped;
-    if (idle && run.attempt == e.attempt) --run.attempt;
-    run.barrier = std::max(run.barrier, change.stamp);
-    return;
-  }
-  if (e.attempt > run.attempt) note(change, e.attempt, unclaimed);
+  track(change, e.attempt, Use::released);
+  if (is_past(change)) return;
+  if (!waiting) note(change, e.attempt, unclaimed);
   set_to(change, RunPhase::pending);
-  run.attempt = e.attempt - 1;
 }
 
 void apply_to_run(const RunChange& change, const event::Skipped& e) {
   RunState& run = change.run;
-  if (change.stamp < run.barrier) return clear(change, run.attempt, set_back);
-  if (change.stamp < run.claimed) return;
-  const bool waits = run.phase == RunPhase::pending || run.phase == RunPhase::initialised ||
-                     run.phase == RunPhase::interrupted ||
-                     (run.phase == RunPhase::failed && !run.final);
-  if (!waits) return note(change, run.attempt, "skipped though it was under way or done");
-  set_to(change, RunPhase::skipped);
-  run.message = e.reason;
+  clear_set_back(change);
+  if (is_past(change)) {
+    for (int attempt = 1; attempt <= run.top; ++attempt) clear(change, attempt, unended);
+    return;
+  }
+  if (waits(run)) {
+    set_to(change, RunPhase::skipped);
+    run.message = e.reason;
+    return;
+  }
+  note_violation(change.fold, change.name + not_waiting);
+  run.refused_skip = change.stamp;
+  run.refused_reason = e.reason;
+}
+
+void settle_skip(Fold& fold, RunState& run, const std::string& name) {
+  if (run.refused_skip == Stamp{}) return;
+  const bool newest = run.barrier < run.refused_skip && run.newest < run.refused_skip;
+  if (!newest || !waits(run)) return;
+  const std::string reason = std::move(run.refused_reason);
+  run = untouched(run);
+  run.phase = RunPhase::skipped;
+  run.barrier = run.refused_skip;
+  run.message = reason;
+  forget_refused_skip(fold, run, name);
 }
 
 void apply_to_run(const RunChange& change, const event::Reopened&) {
   RunState& run = change.run;
   run.repeated = true;
-  if (change.stamp < run.barrier || change.stamp < run.claimed) {
-    run.barrier = std::max(run.barrier, change.stamp);
-    return;
-  }
-  if (!has_ended(run) && run.phase != RunPhase::skipped) note(change, run.attempt, set_back);
+  if (is_past(change)) return clear_violation(change.fold, change.name + done_before);
+  if (!has_ended(run) && run.phase != RunPhase::skipped) note_set_back(change);
   set_to(change, RunPhase::pending);
 }
 
 void apply_to_run(const RunChange& change, const event::Superseded& e) {
   RunState& run = change.run;
   run.repeated = true;
-  if (change.stamp < run.barrier || e.attempt < run.attempt) return;
+  track(change, e.attempt, Use::used);
+  if (is_past(change)) return clear_violation(change.fold, change.name + done_before);
+  if (e.attempt < run.attempt && !is_idle(run)) return;
   const bool accepted = run.phase == RunPhase::completed || run.phase == RunPhase::aggregated;
-  const bool reopened = run.phase == RunPhase::pending && run.attempt == e.attempt;
-  if (!accepted && !reopened) note(change, e.attempt, set_back);
+  if (!accepted && run.phase != RunPhase::pending) note_set_back(change);
   set_to(change, RunPhase::pending);
-  run.attempt = e.attempt;
 }
 
 void apply_pilot(const RunChange& change, const event::PilotDone& e) {
@@ -303,6 +389,7 @@ void apply_pilot(const RunChange& change, const event::PilotDone& e) {
     run = untouched(run);
     run.attempt = e.attempt;
   }
+  track(change, e.attempt, Use::used);
   run.phase = e.ok ? RunPhase::completed : RunPhase::failed;
   run.ended = change.stamp;
   run.final = !e.ok;

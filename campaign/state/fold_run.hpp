@@ -29,6 +29,8 @@ void apply_to_run(const RunChange& change, const event::Skipped& e);
 void apply_to_run(const RunChange& change, const event::Reopened& e);
 void apply_to_run(const RunChange& change, const event::Superseded& e);
 void apply_pilot(const RunChange& change, const event::PilotDone& e);
+// After each event of the run: a skip that was refused takes effect once the run is known to wait.
+void settle_skip(Fold& fold, RunState& run, const std::string& name);
 
 Stamp stamp_of(const std::string& writer, std::int64_t seq);
 void note_violation(Fold& fold, const std::string& text);

@@ -118,7 +118,14 @@ void run_members(V& visit, T& run) {
   visit("retry_not_before", run.retry_not_before_utc);
   visit("message", run.message);
   visit("released", run.released);
+  visit("top", run.top);
+  visit("refused_reason", run.refused_reason);
+  stamp_member(visit, "at_refused_skip", run.refused_skip);
   visit("seen", run.seen);
+  stamp_member(visit, "at_use", run.top_used);
+  stamp_member(visit, "at_release", run.top_released);
+  stamp_member(visit, "at_move", run.moved);
+  stamp_member(visit, "at_newest", run.newest);
   stamp_member(visit, "at_barrier", run.barrier);
   stamp_member(visit, "at_end", run.ended);
   stamp_member(visit, "at_claim", run.claimed);
@@ -250,7 +257,6 @@ class SnapshotWriter {
       out_ += out_.back() == '[' ? "{" : ",{";
       ObjectWriter visit(out_);
       visit.always("run", name);
-      visit("attempt", gap.attempt);
       visit.always("until", gap.until);
       stamp_member(visit, "at", gap.stamp);
       out_ += '}';
@@ -363,7 +369,6 @@ class SnapshotReader {
       std::string name;
       PendingGap gap;
       visit.always("run", name);
-      visit("attempt", gap.attempt);
       visit.always("until", gap.until);
       stamp_member(visit, "at", gap.stamp);
       fold_.gaps.emplace(std::move(name), std::move(gap));
