@@ -122,7 +122,7 @@ class Lines {
     return n > 0;
   }
 
-  static constexpr std::size_t block = std::size_t{1} << 20;
+  static constexpr std::size_t block = std::size_t{1} << 16;
   fs::path path_;
   Descriptor file_;
   std::string buffer_;

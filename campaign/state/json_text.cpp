@@ -32,6 +32,25 @@ std::size_t sequence(std::string_view text, std::size_t at) {
   return 0;
 }
 
+enum Kind : unsigned char { special = 1, structural = 2, end_of_scalar = 4 };
+
+struct Kinds {
+  unsigned char of[256];
+};
+
+constexpr Kinds make_kinds() {
+  Kinds kinds{};
+  for (int c = 0; c < 0x20; ++c) kinds.of[c] = special;
+  for (const unsigned char c : std::string_view("\"\\")) kinds.of[c] |= special;
+  for (const unsigned char c : std::string_view("\"{}[]")) kinds.of[c] |= structural;
+  for (const unsigned char c : std::string_view(",]} \n\t\r")) kinds.of[c] |= end_of_scalar;
+  return kinds;
+}
+
+constexpr Kinds kinds = make_kinds();
+
+bool is(char c, Kind kind) { return (kinds.of[static_cast<unsigned char>(c)] & kind) != 0; }
+
 bool plain(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
@@ -192,15 +211,21 @@ bool Reader::next_member(std::string_view& key) {
 
 void Reader::skip_string() {
   ++at_;
-  while (at_ < text_.size() && text_[at_] != '"') {
-    if (static_cast<unsigned char>(text_[at_]) < 0x20) fail("a control character in a string");
-    at_ += text_[at_] == '\\' ? 2 : 1;
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (!is(c, special)) {
+      ++at_;
+    } else if (c == '"') {
+      ++at_;
+      return;
+    } else if (c == '\\') {
+      at_ += 2;
+    } else {
+      fail("a control character in a string");
+    }
   }
-  if (at_ >= text_.size()) {
-    at_ = text_.size();
-    fail("the text ends in the middle of a string");
-  }
-  ++at_;
+  at_ = text_.size();
+  fail("the text ends in the middle of a string");
 }
 
 std::string Reader::string() {
@@ -213,8 +238,7 @@ std::string Reader::string() {
 std::string_view Reader::scalar() {
   peek();
   const std::size_t begin = at_;
-  constexpr std::string_view ends = ",]} \n\t\r";
-  while (at_ < text_.size() && ends.find(text_[at_]) == std::string_view::npos) ++at_;
+  while (at_ < text_.size() && !is(text_[at_], end_of_scalar)) ++at_;
   return text_.substr(begin, at_ - begin);
 }
 
@@ -256,27 +280,37 @@ bool Reader::boolean() {
 }
 
 std::string_view Reader::raw() {
-  peek();
+  const char first = peek();
   const std::size_t begin = at_;
+  if (first == '"') {
+    skip_string();
+  } else if (first == '{' || first == '[') {
+    skip_nested();
+  } else if (scalar().empty()) {
+    fail("expected a value");
+  }
+  return text_.substr(begin, at_ - begin);
+}
+
+void Reader::skip_nested() {
   std::string open;
-  do {
-    const char c = peek();
+  for (; at_ < text_.size(); ++at_) {
+    const char c = text_[at_];
+    if (!is(c, structural)) continue;
     if (c == '"') {
       skip_string();
+      --at_;
     } else if (c == '{' || c == '[') {
       open += c == '{' ? '}' : ']';
-      ++at_;
-    } else if (c == '}' || c == ']') {
-      if (open.empty() || open.back() != c) fail("brackets do not match");
+    } else if (open.back() != c) {
+      fail("brackets do not match");
+    } else {
       open.pop_back();
-      ++at_;
-    } else if (!open.empty() && (c == ',' || c == ':')) {
-      ++at_;
-    } else if (scalar().empty()) {
-      fail("expected a value");
+      if (open.empty()) break;
     }
-  } while (!open.empty());
-  return text_.substr(begin, at_ - begin);
+  }
+  if (at_ >= text_.size()) fail("the text ends in the middle");
+  ++at_;
 }
 
 void Reader::finish() {

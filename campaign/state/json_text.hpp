@@ -57,6 +57,7 @@ class Reader {
   void expect(char c);
   bool separated(char close);
   void skip_string();
+  void skip_nested();
   std::string_view scalar();
   void append_escape(std::string& out);
   unsigned hex4();

@@ -59,10 +59,7 @@ class RunReader : public ObjectReader {
   const std::vector<std::string>& texts_;
 };
 
-std::vector<std::int64_t> numbers_of(const Stamp& stamp) {
-  return {stamp.generation, static_cast<std::int64_t>(stamp.writer), stamp.seq};
-}
-
+// A stamp in a list of its own: [n, sum of the writer's name, seq].
 Stamp stamp_from(std::string_view raw) {
   Reader reader(raw);
   std::array<std::int64_t, 3> numbers{};
@@ -72,22 +69,29 @@ Stamp stamp_from(std::string_view raw) {
 }
 
 void append_stamp(std::string& out, const Stamp& stamp) {
-  char separator = '[';
-  for (const std::int64_t number : numbers_of(stamp)) {
-    out += separator;
-    separator = ',';
-    json_text::append_number(out, number);
-  }
+  out += '[';
+  json_text::append_number(out, static_cast<std::int64_t>(stamp.generation));
+  out += ',';
+  json_text::append_number(out, static_cast<std::int64_t>(stamp.writer));
+  out += ',';
+  json_text::append_number(out, stamp.seq);
   out += ']';
 }
 
 void stamp_member(ObjectWriter& visit, const char* key, const Stamp& stamp) {
-  if (stamp == Stamp{}) return;
   append_stamp(visit.named(key), stamp);
 }
 
 void stamp_member(ObjectReader& visit, const char* key, Stamp& stamp) {
   if (const auto* raw = visit.find(key)) stamp = stamp_from(*raw);
+}
+
+// The stamps of a run are one flat list of pairs: number of the writer in `writers`, seq.
+template <class T>
+auto stamps_of(T& run) {
+  return std::array{&run.top_used, &run.top_released, &run.refused_skip, &run.moved,
+                    &run.newest,   &run.barrier,      &run.ended,        &run.claimed,
+                    &run.started,  &run.exited,       &run.owned,        &run.handed_over};
 }
 
 template <class V, class T>
@@ -120,19 +124,7 @@ void run_members(V& visit, T& run) {
   visit("released", run.released);
   visit("top", run.top);
   visit("refused_reason", run.refused_reason);
-  stamp_member(visit, "at_refused_skip", run.refused_skip);
   visit("seen", run.seen);
-  stamp_member(visit, "at_use", run.top_used);
-  stamp_member(visit, "at_release", run.top_released);
-  stamp_member(visit, "at_move", run.moved);
-  stamp_member(visit, "at_newest", run.newest);
-  stamp_member(visit, "at_barrier", run.barrier);
-  stamp_member(visit, "at_end", run.ended);
-  stamp_member(visit, "at_claim", run.claimed);
-  stamp_member(visit, "at_start", run.started);
-  stamp_member(visit, "at_exit", run.exited);
-  stamp_member(visit, "at_owner", run.owned);
-  stamp_member(visit, "at_hand_over", run.handed_over);
 }
 
 template <class V, class T>
@@ -168,7 +160,7 @@ class SnapshotWriter {
   explicit SnapshotWriter(const Snapshot& snapshot) : snapshot_(snapshot), fold_(snapshot.fold) {}
 
   std::string write() {
-    out_.reserve(fold_.runs.size() * 480 + 4096);
+    out_.reserve(fold_.runs.size() * 520 + 4096);
     out_ = "{\"snapshot\":" + std::to_string(version);
     write_offsets();
     write_fold();
@@ -182,6 +174,7 @@ class SnapshotWriter {
     for (const auto& [name, run] : fold_.runs) runs.emplace_back(name, &run);
     std::sort(runs.begin(), runs.end());
     write_runs("runs", runs);
+    write_writers();
     out_ += ",\n\"shared\":";
     write_list(shared_.texts());
     return sealed(std::move(out_)) + "\n";
@@ -273,7 +266,38 @@ class SnapshotWriter {
       visit.always("phase", std::string(name_of(run->phase)));
       if (run->cls != FailureClass::none) visit.always("class", run->cls);
       run_members(visit, *run);
+      write_stamps(visit.named("at"), *run);
       out_ += '}';
+    }
+    out_ += ']';
+  }
+
+  void write_stamps(std::string& out, const RunState& run) {
+    char separator = '[';
+    for (const Stamp* stamp : stamps_of(run)) {
+      out += separator;
+      separator = ',';
+      json_text::append_number(out, writer_number(*stamp));
+      out += ',';
+      json_text::append_number(out, stamp->seq);
+    }
+    out += ']';
+  }
+
+  std::int64_t writer_number(const Stamp& stamp) {
+    const Stamp writer{stamp.generation, stamp.writer, 0};
+    for (std::size_t i = writers_.size(); i > 0; --i) {
+      if (writers_[i - 1] == writer) return static_cast<std::int64_t>(i - 1);
+    }
+    writers_.push_back(writer);
+    return static_cast<std::int64_t>(writers_.size() - 1);
+  }
+
+  void write_writers() {
+    out_ += ",\n\"writers\":[";
+    for (const Stamp& writer : writers_) {
+      if (out_.back() != '[') out_ += ',';
+      append_stamp(out_, writer);
     }
     out_ += ']';
   }
@@ -281,6 +305,7 @@ class SnapshotWriter {
   const Snapshot& snapshot_;
   const Fold& fold_;
   SharedWriter shared_;
+  std::vector<Stamp> writers_ = {Stamp{}};
   std::string out_;
 };
 
@@ -306,6 +331,9 @@ class SnapshotReader {
     read_lists();
     read_gaps();
     top_("shared", shared_);
+    Reader writers = member("writers");
+    writers.begin_array();
+    while (writers.next_element()) writers_.push_back(stamp_from(writers.raw()));
     read_runs("pilots",
               [this](std::string&& name) -> RunState& { return fold_.pilots[std::move(name)]; });
     read_runs("runs",
@@ -392,10 +420,26 @@ class SnapshotReader {
       run.phase = phase_named(phase);
       visit("class", run.cls);
       run_members(visit, run);
+      read_stamps(visit, run);
+    }
+  }
+
+  void read_stamps(ObjectReader& visit, RunState& run) const {
+    const auto* raw = visit.find("at");
+    if (raw == nullptr) throw std::runtime_error("no stamps");
+    const auto stamps = stamps_of(run);
+    Reader list(*raw);
+    list.begin_array();
+    for (std::size_t i = 0; list.next_element(); ++i) {
+      Stamp& stamp = *stamps.at(i);
+      stamp = writers_.at(static_cast<std::size_t>(list.integer()));
+      if (!list.next_element()) throw std::runtime_error("an odd number of stamps");
+      stamp.seq = list.integer();
     }
   }
 
   ObjectReader top_;
+  std::vector<Stamp> writers_;
   Snapshot snapshot_;
   Fold& fold_ = snapshot_.fold;
   std::vector<std::string> shared_;

@@ -22,6 +22,7 @@ using testing::TemporaryFolder;
 const std::string writer = "node7-11-0f1e2d3c-1";
 
 void put(const fs::path& path, const std::string& text) {
+  fs::remove(path);
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
 }
 
