@@ -32,7 +32,8 @@ std::optional<int> number(const std::string& word) {
 void check(const std::string& term, const std::string& key, const std::string& value) {
   if (key.empty()) refuse(term, "nothing before `=`; write axis=value, cycle=2 or state=failed");
   if (value.empty()) refuse(term, "nothing after `=`");
-  if (key == "cycle" && number(value).value_or(0) < 1) refuse(term, "a cycle is a number, counted from 1");
+  if (key == "cycle" && number(value).value_or(0) < 1)
+    refuse(term, "a cycle is a number, counted from 1");
   if (key == "state" && !is_phase(value))
     refuse(term,
            "no such state; pending, initialised, running, completed, aggregated, failed, "

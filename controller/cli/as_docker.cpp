@@ -11,25 +11,40 @@ using text::shell_quoted;
 constexpr char config_path[] = "/campaign/config.yaml";
 constexpr char results_path[] = "/campaign/results";
 
+// A value with ${VAR} in it is filled in by the shell, as campaignctl fills it in from the
+// environment.
+std::string quoted_value(const std::string& value) {
+  if (value.find('$') == std::string::npos) return shell_quoted(value);
+  std::string text = "\"";
+  for (char c : value) {
+    if (c == '"' || c == '\\' || c == '`') text += '\\';
+    text += c;
+  }
+  return text + "\"";
+}
+
 // What the templates of one experiment become.
 class Filled {
  public:
   Filled(const campaign::Campaign& campaign, const campaign::Experiment& experiment, bool local) {
     with_.parameters = &experiment.config;
     with_.vars = &campaign.vars;
-    with_.names = {{"config", local ? experiment.name + ".yaml" : config_path},
-                   {"results", local ? experiment.name : results_path},
-                   {"metrics", (local ? experiment.name : results_path) + std::string("/metrics.jsonl")},
-                   {"run_id", campaign::run_id(experiment, 1)},
-                   {"experiment", experiment.name},
-                   {"campaign", campaign.id},
-                   {"cycle", "1"},
-                   {"attempt", "1"},
-                   {"gpus", ""},
-                   {"exchange", local ? "." : "/campaign"}};
+    with_.names = {
+        {"config", local ? experiment.name + ".yaml" : config_path},
+        {"results", local ? experiment.name : results_path},
+        {"metrics", (local ? experiment.name : results_path) + std::string("/metrics.jsonl")},
+        {"run_id", campaign::run_id(experiment, 1)},
+        {"experiment", experiment.name},
+        {"campaign", campaign.id},
+        {"cycle", "1"},
+        {"attempt", "1"},
+        {"gpus", ""},
+        {"exchange", local ? "." : "/campaign"}};
   }
   std::string one(const std::string& text) const { return campaign::expand(text, with_); }
-  campaign::Argv all(const campaign::Argv& argv) const { return campaign::expand_argv(argv, with_); }
+  campaign::Argv all(const campaign::Argv& argv) const {
+    return campaign::expand_argv(argv, with_);
+  }
 
  private:
   campaign::Placeholders with_;
@@ -65,8 +80,8 @@ void add_limits(Options& options, const campaign::Runner& runner) {
   if (runner.cpus) options.value("--cpus", text::fixed(*runner.cpus, 3));
   options.value("--cpuset-cpus", runner.cpuset_cpus);
   for (const campaign::Ulimit& limit : runner.ulimits)
-    options.value("--ulimit", limit.name + "=" + std::to_string(limit.soft) + ":" +
-                                  std::to_string(limit.hard));
+    options.value("--ulimit",
+                  limit.name + "=" + std::to_string(limit.soft) + ":" + std::to_string(limit.hard));
 }
 
 void add_security(Options& options, const campaign::Runner& runner) {
@@ -85,7 +100,7 @@ void add_files(Options& options, const campaign::Runner& runner, const Filled& f
     options.value("--tmpfs", target + (how.empty() ? "" : ":" + how));
   options.each("--env-file", runner.env_file);
   for (const auto& [name, value] : runner.env)
-    options.value("-e", name + "=" + filled.one(value));
+    options.add("-e " + quoted_value(name + "=" + filled.one(value)));
 }
 
 campaign::Argv command_of(const campaign::Runner& runner, const Filled& filled) {
@@ -104,8 +119,10 @@ std::string docker_command(const campaign::Runner& runner, const campaign::Exper
                            const Filled& filled) {
   Options options;
   options.flag("--init", runner.init);
-  if (runner.user == "host") options.add("--user \"$(id -u):$(id -g)\"");
-  else if (runner.user != "image") options.value("--user", runner.user);
+  if (runner.user == "host")
+    options.add("--user \"$(id -u):$(id -g)\"");
+  else if (runner.user != "image")
+    options.value("--user", runner.user);
   options.value("-w", filled.one(runner.workdir));
   options.value("--network", runner.network);
   options.value("--ipc", runner.ipc);
@@ -135,7 +152,7 @@ std::string local_command(const campaign::Runner& runner, const Filled& filled) 
   argv.insert(argv.end(), command.begin(), command.end());
   std::string line;
   for (const auto& [name, value] : runner.env)
-    line += name + "=" + shell_quoted(filled.one(value)) + " ";
+    line += name + "=" + quoted_value(filled.one(value)) + " ";
   return line + quoted(argv) + "\n";
 }
 
@@ -147,8 +164,8 @@ std::string as_docker(const campaign::Campaign& campaign, const campaign::Experi
   const bool local = runner->type == campaign::RunnerType::local;
   const Filled filled(campaign, experiment, local);
   const std::string title = "# " + experiment.name + (local ? " (local, no container)\n" : "\n");
-  return title + (local ? local_command(*runner, filled)
-                        : docker_command(*runner, experiment, filled));
+  return title +
+         (local ? local_command(*runner, filled) : docker_command(*runner, experiment, filled));
 }
 
 }  // namespace controller::cli

@@ -3,9 +3,9 @@
 #include <filesystem>
 
 #include "campaign/config/loader.hpp"
-#include "controller/progress/format.hpp"
 #include "controller/cli/parse.hpp"
 #include "controller/errors.hpp"
+#include "controller/progress/format.hpp"
 #include "controller/selector.hpp"
 
 namespace controller::cli {
@@ -42,7 +42,8 @@ const std::vector<Command>& commands() {
        resume_command},
       {"run", "a campaign without a file",
        "  campaignctl run -- sleep 0.1\n"
-       "  campaignctl run --axis level=1,9,19 --cycles 20 -- zstd -qf -{p.level} data.bin -o /dev/null\n"
+       "  campaignctl run --axis level=1,9,19 --cycles 20 -- zstd -qf -{p.level} data.bin -o "
+       "/dev/null\n"
        "  campaignctl run --image debian:12 --axis n=1000,2000 --save seq.json -- seq {p.n}\n",
        run_command},
       {"status", "how far a campaign is",

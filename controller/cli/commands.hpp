@@ -1,5 +1,5 @@
-// The one table of commands. Each lives in a file of its name: it gathers data, a printer prints it, it gives the exit
-// code (docs/commands.md).
+// The one table of commands. Each lives in a file of its name: it gathers data, a printer prints
+// it, it gives the exit code (docs/commands.md).
 #pragma once
 
 #include <string>
@@ -47,7 +47,8 @@ LocateRequest locate_request(const Arguments& arguments, const std::string& camp
 campaign::Campaign load(const Arguments& arguments, const FileArguments& source);
 // Writes notices of a campaign file, a line each, unless -q.
 void print_warnings(const campaign::Campaign& campaign, const Globals& global, Console& console);
-// The one run that `text` names, by id or selector. Throws CommandError(usage) that lists what it matched.
+// The one run that `text` names, by id or selector. Throws CommandError(usage) that lists what it
+// matched.
 const campaign::PlannedRun& one_run(const SessionView& view, const std::string& text);
 bool controller_is_alive(const Located& located);
 std::string holder_text(const Located& located);  // "pid 4711 on node7", "another controller"

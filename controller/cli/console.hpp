@@ -1,5 +1,5 @@
-// Where a command prints. Machine-readable output and tables go to `out` and nothing else does; logs, progress and
-// notices go to `err`.
+// Where a command prints. Machine-readable output and tables go to `out` and nothing else does;
+// logs, progress and notices go to `err`.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ struct Style {
 struct Console {
   std::ostream& out;
   std::ostream& err;
-  Style style;                 // of `out`
+  Style style;  // of `out`
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   bool err_color = false;
@@ -31,7 +31,8 @@ struct Console {
 // Looks at file descriptors 1 and 2, NO_COLOR, TERM and --color.
 Console make_console(const Globals& global);
 
-// The progress display that suits standard error: live on a terminal, lines elsewhere and with -v, none with -q.
+// The progress display that suits standard error: live on a terminal, lines elsewhere and with -v,
+// none with -q.
 std::unique_ptr<Progress> make_progress(const Globals& global, const Console& console);
 
 }  // namespace controller::cli

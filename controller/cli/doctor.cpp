@@ -36,8 +36,9 @@ Check engine_unreachable(const std::string& why) {
   return {.verdict = Verdict::failure,
           .name = "engine",
           .finding = why,
-          .remedy = "start it (`systemctl start docker`), join the group `docker`, or set DOCKER_HOST; "
-                    "campaigns with `type: local` need none"};
+          .remedy =
+              "start it (`systemctl start docker`), join the group `docker`, or set DOCKER_HOST; "
+              "campaigns with `type: local` need none"};
 }
 
 void check_engine(std::vector<Check>& checks) {
@@ -50,19 +51,21 @@ void check_engine(std::vector<Check>& checks) {
       return;
     }
     boost::asio::io_context io;
-    const auto engine = container::make_docker_engine(io, {.endpoint = *endpoint, .request_timeout = 10});
+    const auto engine =
+        container::make_docker_engine(io, {.endpoint = *endpoint, .request_timeout = 10});
     const container::EngineInfo info = run_sync(io, engine->info(), {}).value();
     checks.push_back({.name = "engine",
                       .finding = (info.podman ? "podman " : "docker ") + info.version + ", API " +
                                  info.api_version + ", " + endpoint->text() + " (" +
                                  endpoint->source + ")",
                       .remedy = ""});
-    checks.push_back({.verdict = info.userns_remap ? Verdict::failure : Verdict::ok,
-                      .name = "users",
-                      .finding = info.userns_remap ? "the engine remaps users"
-                                 : info.rootless   ? "rootless: payloads run as 0:0 of the engine"
-                                                   : "payloads run as the caller",
-                      .remedy = info.userns_remap ? "switch userns-remap off for this engine" : ""});
+    checks.push_back(
+        {.verdict = info.userns_remap ? Verdict::failure : Verdict::ok,
+         .name = "users",
+         .finding = info.userns_remap ? "the engine remaps users"
+                    : info.rootless   ? "rootless: payloads run as 0:0 of the engine"
+                                      : "payloads run as the caller",
+         .remedy = info.userns_remap ? "switch userns-remap off for this engine" : ""});
   } catch (const std::exception& error) {
     checks.push_back(engine_unreachable(error.what()));
   }
@@ -104,11 +107,14 @@ Check check_permissions(const fs::path& state_dir) {
   const bool there = fs::exists(state_dir, ignored);
   const std::string unsafe = there ? campaign::unsafe_ownership(state_dir) : "";
   if (!unsafe.empty())
-    return {.verdict = Verdict::failure, .name = "state folder", .finding = unsafe,
+    return {.verdict = Verdict::failure,
+            .name = "state folder",
+            .finding = unsafe,
             .remedy = "chmod go-w, or use a folder of your own with --state-dir"};
   const fs::path existing = nearest_existing(state_dir);
   if (access(existing.c_str(), W_OK | X_OK) != 0)
-    return {.verdict = Verdict::failure, .name = "state folder",
+    return {.verdict = Verdict::failure,
+            .name = "state folder",
             .finding = existing.string() + " cannot be written: " + std::strerror(errno),
             .remedy = "use another folder with --state-dir"};
   return {.name = "state folder",
@@ -117,20 +123,24 @@ Check check_permissions(const fs::path& state_dir) {
 }
 
 Check check_disk(const fs::path& existing) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (statvfs(existing.c_str(), &info) != 0)
-    return {.verdict = Verdict::warning, .name = "disk",
-            .finding = existing.string() + ": " + std::strerror(errno), .remedy = ""};
+    return {.verdict = Verdict::warning,
+            .name = "disk",
+            .finding = existing.string() + ": " + std::strerror(errno),
+            .remedy = ""};
   const std::uintmax_t free = std::uintmax_t{info.f_bavail} * info.f_frsize;
-  const std::string finding = fixed(static_cast<double>(free) / (1U << 30), 1) + " GiB free at " +
-                              existing.string();
+  const std::string finding =
+      fixed(static_cast<double>(free) / (1U << 30), 1) + " GiB free at " + existing.string();
   if (free >= least_free) return {.name = "disk", .finding = finding, .remedy = ""};
-  return {.verdict = Verdict::failure, .name = "disk", .finding = finding,
+  return {.verdict = Verdict::failure,
+          .name = "disk",
+          .finding = finding,
           .remedy = "no run starts below io.min_free (1 GiB by default): make room, or say less"};
 }
 
 bool on_network(const fs::path& existing) {
-  struct statfs info {};
+  struct statfs info{};
   if (statfs(existing.c_str(), &info) != 0) return false;
   for (const long magic : {0x6969L, 0xFF534D42L, 0xFE534D42L, 0x0BD00BD0L, 0x00C36400L})
     if (info.f_type == magic) return true;
@@ -143,26 +153,34 @@ Check check_locks(const fs::path& existing) {
   const std::string why = works ? "" : std::strerror(errno);
   if (fd >= 0) close(fd);
   if (!works)
-    return {.verdict = Verdict::failure, .name = "locks", .finding = existing.string() + ": " + why,
+    return {.verdict = Verdict::failure,
+            .name = "locks",
+            .finding = existing.string() + ": " + why,
             .remedy = "use a state folder on a file system with flock (--state-dir)"};
   if (on_network(existing))
-    return {.verdict = Verdict::warning, .name = "locks",
+    return {.verdict = Verdict::warning,
+            .name = "locks",
             .finding = existing.string() + " is on a network file system",
-            .remedy = "flock must be mounted through to the server (`flock` or NFSv4); else use a local "
-                      "--state-dir"};
+            .remedy =
+                "flock must be mounted through to the server (`flock` or NFSv4); else use a local "
+                "--state-dir"};
   return {.name = "locks", .finding = "flock works, local file system", .remedy = ""};
 }
 
 Check check_clock() {
   if (campaign::system_clock().utc() < plausible_utc)
-    return {.verdict = Verdict::failure, .name = "clock", .finding = "it was never set",
+    return {.verdict = Verdict::failure,
+            .name = "clock",
+            .finding = "it was never set",
             .remedy = "set the time (`timedatectl set-ntp true`)"};
   timex state{};
   const int status = adjtimex(&state);
   const bool synchronised = status >= 0 && status != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
   const std::string now = campaign::rfc3339(campaign::system_clock().utc(), 0);
   if (synchronised) return {.name = "clock", .finding = now + ", synchronised", .remedy = ""};
-  return {.verdict = Verdict::warning, .name = "clock", .finding = now + ", not synchronised",
+  return {.verdict = Verdict::warning,
+          .name = "clock",
+          .finding = now + ", not synchronised",
           .remedy = "durations are right, times of day may be off (`timedatectl set-ntp true`)"};
 }
 

@@ -22,16 +22,15 @@ std::string down_text(const DownResult& result) {
 }  // namespace
 
 int down_command(const Arguments& arguments, Console& console) {
-  DownRequest request{.located = {},
-                      .orphans = arguments.down.orphans,
-                      .force = arguments.down.force};
+  DownRequest request{
+      .located = {}, .orphans = arguments.down.orphans, .force = arguments.down.force};
   if (!request.orphans || !arguments.down.campaign.empty()) {
     request.located = locate(locate_request(arguments, arguments.down.campaign));
     if (controller_is_alive(*request.located))
       throw CommandError(ExitCode::held, request.located->campaign_id + " is being run by " +
                                              holder_text(*request.located) +
-                                             "; `campaignctl stop " +
-                                             request.located->campaign_id + "` first");
+                                             "; `campaignctl stop " + request.located->campaign_id +
+                                             "` first");
   }
   const DownResult result = down(request);
   if (arguments.global.json)

@@ -65,7 +65,8 @@ std::string check_text(const JournalCheck& check) {
   for (const std::string& violation : check.fold.violations)
     out += "  impossible transition: " + violation + "\n";
   if (!check.doubtful.empty())
-    out += plural(check.doubtful.size(), "run") + " in doubt: " + joined(check.doubtful, " ") + "\n";
+    out +=
+        plural(check.doubtful.size(), "run") + " in doubt: " + joined(check.doubtful, " ") + "\n";
   if (check.reading.damaged())
     out += "damaged; `campaignctl journal fsck --repair` goes on without the damaged ranges\n";
   else if (!whole(check))
@@ -109,7 +110,8 @@ int repair(const Arguments& arguments, const Located& located, Console& console)
   else if (damaged)
     console.out << check_text(check)
                 << "repaired: the damaged ranges lie beside the journal as *.damaged-<n>; "
-                   "`campaignctl resume " << located.campaign_id << "` goes on\n";
+                   "`campaignctl resume "
+                << located.campaign_id << "` goes on\n";
   else
     console.out << check_text(check);
   return 0;
@@ -150,8 +152,9 @@ int journal_compact_command(const Arguments& arguments, Console& console) {
   const std::unique_ptr<campaign::Lock> lock = take_lock(located);
   const JournalCheck check = check_journal(located);
   if (!whole(check))
-    throw CommandError(ExitCode::damaged, "the journal is damaged, a snapshot would hide it; "
-                                          "`campaignctl journal fsck` says where");
+    throw CommandError(ExitCode::damaged,
+                       "the journal is damaged, a snapshot would hide it; "
+                       "`campaignctl journal fsck` says where");
   campaign::write_atomically(
       located.session.snapshot(),
       campaign::write_snapshot({.fold = check.fold, .offsets = check.reading.offsets}));
@@ -163,8 +166,8 @@ int journal_compact_command(const Arguments& arguments, Console& console) {
                        .dump()
                 << "\n";
   else if (arguments.global.verbosity >= 0)
-    console.out << located.campaign_id << ": snapshot of " << plural(check.reading.records, "record")
-                << "; the journal is kept\n";
+    console.out << located.campaign_id << ": snapshot of "
+                << plural(check.reading.records, "record") << "; the journal is kept\n";
   return 0;
 }
 

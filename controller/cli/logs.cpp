@@ -23,8 +23,8 @@ struct LogFiles {
 
 int accepted_attempt(const SessionView& view, const std::string& run) {
   const campaign::RunState& state = view.fold.run(run);
-  const bool accepted = state.phase == campaign::RunPhase::completed ||
-                        state.phase == campaign::RunPhase::aggregated;
+  const bool accepted =
+      state.phase == campaign::RunPhase::completed || state.phase == campaign::RunPhase::aggregated;
   return accepted ? state.attempt : 0;
 }
 
@@ -79,7 +79,8 @@ bool under_way(const LogFiles& files, const SessionView& view) {
                                             state.phase == campaign::RunPhase::running);
 }
 
-// The files move when the run is collected; what was printed counts on, their content does not change.
+// The files move when the run is collected; what was printed counts on, their content does not
+// change.
 void follow(const Located& located, const LogsArguments& logs, Console& console) {
   std::streamoff out = 0, err = 0;
   LogsArguments wanted = logs;

@@ -1,4 +1,5 @@
-// What a command line says, as plain data. parse.cpp fills it, the commands read it, nothing else knows CLI11.
+// What a command line says, as plain data. parse.cpp fills it, the commands read it, nothing else
+// knows CLI11.
 #pragma once
 
 #include <optional>
@@ -34,11 +35,11 @@ struct UpArguments {
 };
 
 struct RunArguments {
-  std::string image;              // "" = the local runner
+  std::string image;  // "" = the local runner
   bool local = false;
   std::vector<std::string> axes;  // K=V,V
   int cycles = 10;
-  std::string save;               // file for the figures, "" = none
+  std::string save;  // file for the figures, "" = none
   std::vector<std::string> command;
 };
 
@@ -46,7 +47,7 @@ struct StatusArguments {
   std::string campaign;
   std::optional<double> watch;  // seconds between two looks
   bool runs = false, workers = false;
-  std::string why;              // a run
+  std::string why;  // a run
 };
 
 struct PlanArguments {
@@ -67,16 +68,16 @@ struct DownArguments {
 };
 
 struct LogsArguments {
-  std::string run;       // a selector that names one run
+  std::string run;  // a selector that names one run
   std::string campaign;
   bool follow = false;
-  int attempt = 0;       // 0 = the accepted one, else the last
+  int attempt = 0;  // 0 = the accepted one, else the last
 };
 
 struct ResultsArguments {
   std::string campaign;
-  std::string run;                     // show: a selector, "" = the summary
-  std::string format = "table";        // table, csv, json
+  std::string run;               // show: a selector, "" = the summary
+  std::string format = "table";  // table, csv, json
   bool tidy = false;
   std::vector<std::string> group_by, metrics;
 };

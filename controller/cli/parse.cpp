@@ -7,8 +7,8 @@
 #include <functional>
 #include <map>
 
-#include "controller/progress/format.hpp"
 #include "controller/errors.hpp"
+#include "controller/progress/format.hpp"
 
 namespace controller::cli {
 namespace {
@@ -204,7 +204,8 @@ void add_stop(CLI::App& app, Arguments& arguments) {
 void add_down(CLI::App& app, Arguments& arguments) {
   add_text(app, "CAMPAIGN", arguments.down.campaign, "id, campaign file or state folder");
   app.add_flag("--orphans", arguments.down.orphans, "what dead controllers of any campaign left");
-  app.add_flag("--force", arguments.down.force, "with --orphans: also where no proof of death is had")
+  app.add_flag("--force", arguments.down.force,
+               "with --orphans: also where no proof of death is had")
       ->needs(app.get_option("--orphans"));
   add_later_options(app, {"--volumes"});
 }
@@ -247,7 +248,8 @@ void add_results_export(CLI::App& app, Arguments& arguments) {
   app.add_option_function<std::string>(
          "--format",
          [&arguments](const std::string& value) {
-           if (value == "md" || value == "lem") refuse("--format " + value + " is not supported yet");
+           if (value == "md" || value == "lem")
+             refuse("--format " + value + " is not supported yet");
            if (value != "table" && value != "csv" && value != "json")
              refuse("--format " + value + ": table, csv or json");
            arguments.results.format = value;
@@ -297,7 +299,8 @@ void add_globals(CLI::App& app, Globals& global) {
   app.add_flag_function(
          "-q,--quiet", [&](std::int64_t) { global.verbosity = -1; }, "no progress, no notices")
       ->group("Global options");
-  app.add_flag("--json", global.json, "one JSON object on standard output")->group("Global options");
+  app.add_flag("--json", global.json, "one JSON object on standard output")
+      ->group("Global options");
   app.add_option_function<std::string>(
          "--color",
          [&](const std::string& word) {
@@ -316,9 +319,7 @@ void add_globals(CLI::App& app, Globals& global) {
       ->group("Global options");
 }
 
-bool takes_value(const std::string& word) {
-  return word == "--color" || word == "--state-dir";
-}
+bool takes_value(const std::string& word) { return word == "--color" || word == "--state-dir"; }
 
 // The command's words, before anything is parsed: only its options are built.
 std::vector<std::string> command_words(const std::vector<std::string>& words) {
@@ -332,7 +333,9 @@ std::vector<std::string> command_words(const std::vector<std::string>& words) {
   return found;
 }
 
-std::string first_word(std::string_view name) { return std::string(name.substr(0, name.find(' '))); }
+std::string first_word(std::string_view name) {
+  return std::string(name.substr(0, name.find(' ')));
+}
 
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -361,7 +364,8 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
     }
   }
   refuse("no command `" + word + "`" +
-         (nearest.empty() ? "; `campaignctl --help` lists them" : "; did you mean `" + nearest + "`?"));
+         (nearest.empty() ? "; `campaignctl --help` lists them"
+                          : "; did you mean `" + nearest + "`?"));
 }
 
 struct Tree {
@@ -377,6 +381,10 @@ CLI::App* group_of(Tree& tree, const std::string& name) {
                                                             : "figures: list, show, export");
     group->require_subcommand(1);
     group->fallthrough();
+    std::string examples;
+    for (const Command& command : commands())
+      if (command.name.starts_with(name + " ")) examples += command.examples;
+    group->footer(examples_title + examples);
   }
   return group;
 }
@@ -397,8 +405,7 @@ void build(Tree& tree, Parsed& parsed, const std::vector<std::string>& chosen) {
     const std::size_t blank = name.find(' ');
     CLI::App& parent =
         blank == std::string::npos ? tree.app : *group_of(tree, name.substr(0, blank));
-    CLI::App* leaf =
-        parent.add_subcommand(name.substr(blank + 1), std::string(command.summary));
+    CLI::App* leaf = parent.add_subcommand(name.substr(blank + 1), std::string(command.summary));
     tree.leaves.emplace_back(&command, leaf);
     if (chosen.empty() || first_word(name) != chosen.front()) continue;
     leaf->fallthrough();

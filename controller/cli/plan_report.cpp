@@ -30,8 +30,8 @@ std::string axes_text(const campaign::Experiment& experiment) {
 std::string explained(const campaign::Plan& plan, const Style& style) {
   std::string out;
   for (const campaign::Experiment& experiment : plan.experiments) {
-    out += painted(experiment.name, Paint::bold, style.color) + "  " + experiment.hash.substr(0, 12) +
-           "  " + axes_text(experiment) + "\n";
+    out += painted(experiment.name, Paint::bold, style.color) + "  " +
+           experiment.hash.substr(0, 12) + "  " + axes_text(experiment) + "\n";
     Table table({{"  key"}, {"value"}, {"from"}, {"where"}});
     for (const campaign::Provenance& value : experiment.provenance)
       table.add({"  " + value.key, value.value, value.source, value.source_detail});
@@ -106,7 +106,8 @@ std::string plan_text(const PlanReport& report, const Style& style) {
   const Preview& preview = report.preview;
   std::string out;
   if (report.explain) out += explained(preview.plan, style);
-  Table table({{"#", Table::Align::right}, {"run"}, {"cycle", Table::Align::right}, {"do"}, {"why"}});
+  Table table(
+      {{"#", Table::Align::right}, {"run"}, {"cycle", Table::Align::right}, {"do"}, {"why"}});
   std::size_t number = 0;
   for (const PreviewRun& run : preview.runs)
     table.add({std::to_string(++number), run.run, std::to_string(run.cycle), run.action, run.why});

@@ -9,7 +9,7 @@ namespace controller::cli {
 namespace {
 
 constexpr std::array<std::string_view, 8> envelope = {"v",    "seq",   "t",      "mono_ns",
-                                                     "boot", "event", "crc32c", "run"};
+                                                      "boot", "event", "crc32c", "run"};
 
 bool of_the_envelope(const std::string& key) {
   return std::find(envelope.begin(), envelope.end(), key) != envelope.end();
@@ -27,7 +27,8 @@ RecordText record_text(const campaign::Record& record) {
     if (value.is_structured() && value.empty()) continue;
     if (value.is_string() && value.get_ref<const std::string&>().empty()) continue;
     if (!text.members.empty()) text.members += " ";
-    text.members += key + "=" + value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    text.members +=
+        key + "=" + value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
   return text;
 }

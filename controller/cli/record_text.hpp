@@ -8,9 +8,10 @@
 namespace controller::cli {
 
 struct RecordText {
-  std::string run;      // "" where the event has none
+  std::string run;  // "" where the event has none
   std::string event;
-  std::string members;  // "attempt=1 worker=0": the event's own, without its run, in the order of the record
+  std::string members;  // "attempt=1 worker=0": the event's own, without its run, in the order of
+                        // the record
 };
 RecordText record_text(const campaign::Record& record);
 

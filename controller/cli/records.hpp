@@ -8,8 +8,9 @@
 namespace controller::cli {
 
 struct SessionRecords {
-  std::vector<campaign::RunRecord> records;  // in plan order: accepted runs, and the last attempt of failed ones
-  std::vector<std::string> unreadable;       // "PATH: why"
+  std::vector<campaign::RunRecord>
+      records;  // in plan order: accepted runs, and the last attempt of failed ones
+  std::vector<std::string> unreadable;  // "PATH: why"
 };
 SessionRecords read_records(const SessionView& view);
 

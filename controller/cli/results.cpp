@@ -42,6 +42,7 @@ campaign::Summary summary_of(const Arguments& arguments, const Results& results)
   campaign::Summary summary = campaign::summarise({.manifest = &results.view.manifest,
                                                    .records = results.records,
                                                    .group_by = arguments.results.group_by});
+  count_runs(summary, results.view);
   std::erase_if(summary.rows, [&](const campaign::MetricSummary& row) {
     return !wanted(arguments.results, row.metric);
   });
@@ -57,14 +58,18 @@ std::string metrics_text(const RunRecord& record) {
 }
 
 std::string list_text(const Results& results, const Style& style) {
-  Table table({{"run"}, {"state"}, {"attempt", Table::Align::right}, {"time", Table::Align::right},
-               {"window"}, {"figures"}});
+  Table table({{"run"},
+               {"state"},
+               {"attempt", Table::Align::right},
+               {"time", Table::Align::right},
+               {"window"},
+               {"figures"}});
   for (const RunRecord& record : results.records) {
-    const std::string state =
-        record.cls == campaign::FailureClass::none ? record.state
-                                                   : record.state + " (" + name_of(record.cls) + ")";
+    const std::string state = record.cls == campaign::FailureClass::none
+                                  ? record.state
+                                  : record.state + " (" + name_of(record.cls) + ")";
     table.add({record.run,
-               painted(state + (record.valid ? "" : " invalid"),
+               painted(state + (record.valid || record.state != "completed" ? "" : ", invalid"),
                        record.state == "completed" ? Paint::plain : Paint::red, style.color),
                std::to_string(record.attempt), duration(record.duration),
                name_of(record.window.source), metrics_text(record)});
@@ -72,7 +77,9 @@ std::string list_text(const Results& results, const Style& style) {
   return table.empty() ? "no run has ended yet\n" : table.text();
 }
 
-Json record_json(const RunRecord& record) { return Json::parse(campaign::write_run_record(record)); }
+Json record_json(const RunRecord& record) {
+  return Json::parse(campaign::write_run_record(record));
+}
 
 std::string list_json(const Results& results) {
   Json runs = Json::array();
@@ -106,18 +113,20 @@ std::string record_text(const RunRecord& record, const Results& results, const S
   std::string cpu;
   if (record.outcome)
     cpu = fixed(record.outcome->user_s, 3) + "s user, " + fixed(record.outcome->system_s, 3) +
-          "s system, " + figure(static_cast<double>(record.outcome->max_rss_kb) / 1024) + " MiB at most";
-  add_lines(out, {{"message", record.message},
-                  {"exit", record.exit_code ? std::to_string(*record.exit_code) : ""},
-                  {"started", record.started_utc > 0 ? campaign::rfc3339(record.started_utc) : ""},
-                  {"window", fixed(record.window.seconds, 6) + "s by " + name_of(record.window.source)},
-                  {"figures", metrics_text(record)},
-                  {"cpu", cpu},
-                  {"stages", stages_text(record)},
-                  {"image", record.image},
-                  {"host", record.host},
-                  {"invalid", record.valid ? "" : record.invalid_reason},
-                  {"log", log_of(results.view.results, record.run, record.attempt)}});
+          "s system, " + figure(static_cast<double>(record.outcome->max_rss_kb) / 1024) +
+          " MiB at most";
+  add_lines(out,
+            {{"message", record.message},
+             {"exit", record.exit_code ? std::to_string(*record.exit_code) : ""},
+             {"started", record.started_utc > 0 ? campaign::rfc3339(record.started_utc) : ""},
+             {"window", fixed(record.window.seconds, 6) + "s by " + name_of(record.window.source)},
+             {"figures", metrics_text(record)},
+             {"cpu", cpu},
+             {"stages", stages_text(record)},
+             {"image", record.image},
+             {"host", record.host},
+             {"invalid", record.valid ? "" : record.invalid_reason},
+             {"log", log_of(results.view.results, record.run, record.attempt)}});
   for (const std::string& note : record.notes) out += "  note      " + note + "\n";
   return out;
 }
@@ -128,8 +137,8 @@ int show_one(const Arguments& arguments, const Results& results, Console& consol
   const auto found = std::find_if(results.records.begin(), results.records.end(),
                                   [&](const RunRecord& record) { return record.run == id; });
   if (found == results.records.end())
-    throw CommandError(ExitCode::usage, id + " has no result; `campaignctl status --why " + id +
-                                            "` says why");
+    throw CommandError(ExitCode::usage,
+                       id + " has no result; `campaignctl status --why " + id + "` says why");
   if (arguments.global.json)
     console.out << record_json(*found).dump(2) << "\n";
   else

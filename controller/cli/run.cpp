@@ -79,19 +79,20 @@ int run_command(const Arguments& arguments, Console& console) {
   SessionRequest request;
   request.campaign = made_campaign(run, run_folder());
   print_warnings(*request.campaign, arguments.global, console);
-  const SessionResult result = run_and_finish(std::move(request), arguments.global, console);
+  SessionResult result = run_and_finish(std::move(request), arguments.global, console);
   const std::vector<Timing> timings = timings_of(run, result);
   if (arguments.global.json)
     console.out << timings_json(timings);
   else if (arguments.global.verbosity >= 0)
     console.out << timings_text(timings, console.style);
   if (!run.save.empty()) campaign::write_atomically(fs::absolute(run.save), timings_json(timings));
-  const std::vector<FailedRun> failed = failed_runs_of(result);
+  const std::vector<FailedRun> failed = failures_of(result);
   console.out.flush();
   if (!failed.empty())
     console.err << outcome_text(result.summary, failed, {.color = console.err_color});
   if (!result.message.empty()) console.err << result.message << "\n";
-  if (arguments.global.verbosity > 0) console.err << "results: " << result.results.folder.string() << "\n";
+  if (arguments.global.verbosity > 0)
+    console.err << "results: " << result.results.folder.string() << "\n";
   return result.exit_code;
 }
 

@@ -34,7 +34,8 @@ Value axes_of(const std::vector<std::string>& axes) {
     if (at == std::string::npos || key.empty() || at + 1 == axis.size())
       throw CommandError(ExitCode::usage, "--axis " + axis + ": write NAME=VALUE,VALUE");
     for (const auto& member : members)
-      if (member.first == key) throw CommandError(ExitCode::usage, "--axis " + key + " is given twice");
+      if (member.first == key)
+        throw CommandError(ExitCode::usage, "--axis " + key + " is given twice");
     Value::List values;
     for (const std::string& value : text::split(axis.substr(at + 1), ','))
       values.push_back(Value::plain_scalar(value));

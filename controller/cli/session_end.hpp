@@ -7,8 +7,10 @@
 namespace controller::cli {
 
 SessionResult run_and_finish(SessionRequest request, const Globals& global, Console& console);
-// Gives the exit code.
-int print_session(const SessionResult& result, const Globals& global, Console& console);
-std::vector<FailedRun> failed_runs_of(const SessionResult& result);
+// Prints the summary; gives the exit code.
+int print_session(SessionResult result, const Globals& global, Console& console);
+// Reads the session back: sets the counts of its summary, gives the runs that failed. Where it
+// cannot be read, nothing.
+std::vector<FailedRun> failures_of(SessionResult& result);
 
 }  // namespace controller::cli

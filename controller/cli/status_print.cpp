@@ -38,7 +38,8 @@ std::string bar_line(const StatusReport& report, const Style& style) {
   if (report.failed > 0) line += ", " + std::to_string(report.failed) + " failed";
   if (report.skipped > 0) line += ", " + std::to_string(report.skipped) + " skipped";
   line += ")";
-  if (report.remaining && done < report.total) line += "   about " + about(*report.remaining) + " left";
+  if (report.remaining && done < report.total)
+    line += "   about " + about(*report.remaining) + " left";
   return line + "\n";
 }
 

@@ -43,7 +43,8 @@ bool silent(const campaign::Heartbeat& beat, double now) {
 void set_state(StatusReport& report, const Observation& seen) {
   const campaign::Fold& fold = seen.view->fold;
   const campaign::Heartbeat* beat = newest(seen.beats);
-  const bool alive_elsewhere = beat != nullptr && beat->host != seen.host && !silent(*beat, seen.utc);
+  const bool alive_elsewhere =
+      beat != nullptr && beat->host != seen.host && !silent(*beat, seen.utc);
   if (fold.abandoned) {
     report.state = "abandoned";
   } else if (fold.finished) {
@@ -97,12 +98,13 @@ std::string cycle_state(const Figures& figures, std::size_t runs) {
 RunFigures run_figures(const Observation& seen, const campaign::PlannedRun& planned,
                        const std::string& id) {
   const RunState& state = seen.view->fold.run(id);
-  RunFigures run{.run = id,
-                 .experiment = seen.view->manifest.plan.experiments[planned.experiment].name,
-                 .state = campaign::name_of(state.phase),
-                 .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
-                 .cycle = planned.cycle,
-                 .attempt = state.attempt};
+  RunFigures run{
+      .run = id,
+      .experiment = seen.view->manifest.plan.experiments[planned.experiment].name,
+      .state = campaign::name_of(state.phase),
+      .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
+      .cycle = planned.cycle,
+      .attempt = state.attempt};
   if (state.claimed_utc > 0)
     run.queue_wait = time_between(seen.view->fold.started_utc, state.claimed_utc);
   const bool ended = completed(state) || state.phase == RunPhase::failed;
@@ -131,7 +133,8 @@ void tally(std::map<int, WorkerTally>& workers, const RunState& state, const std
   worker.last_end = std::max(worker.last_end, state.finished_utc);
 }
 
-void add_workers(StatusReport& report, std::map<int, WorkerTally>& tallies, const Observation& seen) {
+void add_workers(StatusReport& report, std::map<int, WorkerTally>& tallies,
+                 const Observation& seen) {
   const campaign::Heartbeat* beat = newest(seen.beats);
   const bool runs = report.state == "running";
   if (beat != nullptr)
@@ -156,7 +159,8 @@ void add_workers(StatusReport& report, std::map<int, WorkerTally>& tallies, cons
   }
 }
 
-// What is left at the pace so far: the mean of an experiment's own runs, else of all, with the gap before each.
+// What is left at the pace so far: the mean of an experiment's own runs, else of all, with the gap
+// before each.
 std::optional<double> remaining(const Observation& seen, const std::vector<Figures>& experiments) {
   std::vector<double> all;
   for (const Figures& one : experiments)
@@ -172,8 +176,9 @@ std::optional<double> remaining(const Observation& seen, const std::vector<Figur
     const RunState& state =
         seen.view->fold.run(campaign::run_id(seen.view->manifest.plan, planned));
     if (state.done()) continue;
-    const double spent =
-        state.phase == RunPhase::running && state.started_utc > 0 ? seen.utc - state.started_utc : 0;
+    const double spent = state.phase == RunPhase::running && state.started_utc > 0
+                             ? seen.utc - state.started_utc
+                             : 0;
     sum += std::max(0.0, pace[planned.experiment] - spent);
     if (!under_way(state)) sum += execution.config_gap_seconds;
   }
@@ -191,7 +196,8 @@ void set_warnings(StatusReport& report, const Observation& seen) {
   if (seen.view->reading.damaged())
     report.warnings.emplace_back("the journal is damaged: `campaignctl journal fsck` says where");
   if (!seen.view->fold.violations.empty())
-    report.warnings.emplace_back("the journal holds impossible transitions: `campaignctl journal fsck`");
+    report.warnings.emplace_back(
+        "the journal holds impossible transitions: `campaignctl journal fsck`");
 }
 
 void set_head(StatusReport& report, const Observation& seen) {
@@ -202,7 +208,7 @@ void set_head(StatusReport& report, const Observation& seen) {
   report.uid = view.manifest.uid;
   report.computed_utc = seen.utc;
   set_state(report, seen);
-  const double end = report.state == "running"        ? seen.utc
+  const double end = report.state == "running" ? seen.utc
                      : view.fold.ended_utc > 0 ? view.fold.ended_utc
                                                : view.fold.last_utc;
   report.duration = time_between(view.fold.started_utc, end);
@@ -210,11 +216,16 @@ void set_head(StatusReport& report, const Observation& seen) {
 }
 
 void add_run(StatusReport& report, const RunState& state) {
-  if (completed(state)) ++report.completed;
-  else if (failed(state)) ++report.failed;
-  else if (state.phase == RunPhase::skipped) ++report.skipped;
-  else if (under_way(state)) ++report.running;
-  else ++report.pending;
+  if (completed(state))
+    ++report.completed;
+  else if (failed(state))
+    ++report.failed;
+  else if (state.phase == RunPhase::skipped)
+    ++report.skipped;
+  else if (under_way(state))
+    ++report.running;
+  else
+    ++report.pending;
 }
 
 void add_cycle(CycleFigures& cycle, const RunState& state) {

@@ -1,6 +1,6 @@
-// What `status` says of a campaign: figures over runs, cycles and workers from the files of a session alone. Pure but
-// for `look`, which reads them. Durations are seconds, none = unknown (never 0); percentiles interpolate linearly at
-// p/100 * (n-1).
+// What `status` says of a campaign: figures over runs, cycles and workers from the files of a
+// session alone. Pure but for `look`, which reads them. Durations are seconds, none = unknown
+// (never 0); percentiles interpolate linearly at p/100 * (n-1).
 #pragma once
 
 #include <optional>
@@ -48,16 +48,16 @@ struct StatusReport {
   std::optional<WaitFigures> wait;
   std::vector<CycleFigures> cycles_list;
   std::vector<WorkerFigures> workers;
-  std::vector<RunFigures> runs;        // only when asked for
-  std::vector<std::string> warnings;   // damage, violations
+  std::vector<RunFigures> runs;       // only when asked for
+  std::vector<std::string> warnings;  // damage, violations
 };
 
 // What one look gives beside the files' content.
 struct Observation {
   const SessionView* view = nullptr;
   std::vector<campaign::Heartbeat> beats;
-  bool held = false;         // somebody holds the campaign's lock
-  std::string host;          // where we look from
+  bool held = false;  // somebody holds the campaign's lock
+  std::string host;   // where we look from
   double utc = 0;
   bool with_runs = false;
 };
@@ -70,7 +70,8 @@ struct StatusParts {
   bool runs = false, workers = false;
 };
 std::string status_text(const StatusReport& report, const StatusParts& parts, const Style& style);
-std::string status_json(const StatusReport& report, const StatusParts& parts);  // one object, one line feed
+std::string status_json(const StatusReport& report,
+                        const StatusParts& parts);  // one object, one line feed
 std::string status_json(const std::vector<StatusReport>& reports, const StatusParts& parts);
 
 }  // namespace controller::cli

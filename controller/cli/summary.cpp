@@ -53,8 +53,12 @@ std::vector<FailedRun> failed_runs(const SessionView& view) {
     const campaign::RunState& state = view.fold.run(id);
     const bool failed = state.phase == campaign::RunPhase::failed && state.final;
     if (!failed && state.phase != campaign::RunPhase::skipped) continue;
-    FailedRun run{.run = id, .state = campaign::name_of(state.phase), .cls = "",
-                  .message = state.message, .log = "", .attempt = state.attempt,
+    FailedRun run{.run = id,
+                  .state = campaign::name_of(state.phase),
+                  .cls = "",
+                  .message = state.message,
+                  .log = "",
+                  .attempt = state.attempt,
                   .exit_code = state.exit_code};
     if (failed) {
       run.cls = campaign::name_of(state.cls);
@@ -65,6 +69,22 @@ std::vector<FailedRun> failed_runs(const SessionView& view) {
   return found;
 }
 
+void count_runs(campaign::Summary& summary, const SessionView& view) {
+  summary.runs = view.manifest.plan.runs.size();
+  summary.completed = summary.failed = summary.skipped = 0;
+  summary.failed_by_class.clear();
+  for (const campaign::PlannedRun& planned : view.manifest.plan.runs) {
+    const campaign::RunState& state = view.fold.run(campaign::run_id(view.manifest.plan, planned));
+    if (state.phase == campaign::RunPhase::skipped) ++summary.skipped;
+    if (state.phase == campaign::RunPhase::completed ||
+        state.phase == campaign::RunPhase::aggregated)
+      ++summary.completed;
+    if (state.phase != campaign::RunPhase::failed || !state.final) continue;
+    ++summary.failed;
+    ++summary.failed_by_class[campaign::name_of(state.cls)];
+  }
+}
+
 std::string summary_table(const campaign::Summary& summary, const Style& style) {
   bool invalid = false, outliers = false;
   for (const campaign::MetricSummary& row : summary.rows) {
@@ -72,19 +92,22 @@ std::string summary_table(const campaign::Summary& summary, const Style& style) 
     outliers = outliers || row.outliers > 0;
   }
   using Align = Table::Align;
-  std::vector<Table::Column> columns = {{"experiment"},       {"metric"},
-                                        {"n", Align::right},  {"mean", Align::right},
-                                        {"sd", Align::right}, {"unit"}, {"window"}};
+  std::vector<Table::Column> columns = {
+      {"experiment"},       {"metric"}, {"n", Align::right}, {"mean", Align::right},
+      {"sd", Align::right}, {"unit"},   {"window"}};
   if (invalid) columns.push_back({"invalid", Align::right});
   if (outliers) columns.push_back({"outliers", Align::right});
   Table table(std::move(columns));
   std::string group;
   for (const campaign::MetricSummary& row : summary.rows) {
-    std::vector<std::string> cells = {row.group == group && !table.empty() ? "" : row.group,
-                                      painted(row.metric, row.primary ? Paint::bold : Paint::plain,
-                                              style.color),
-                                      std::to_string(row.n), figure(row.mean), figure(row.sd),
-                                      row.unit, row.window};
+    std::vector<std::string> cells = {
+        row.group == group && !table.empty() ? "" : row.group,
+        painted(row.metric, row.primary ? Paint::bold : Paint::plain, style.color),
+        std::to_string(row.n),
+        figure(row.mean),
+        figure(row.sd),
+        row.unit,
+        row.window};
     if (invalid) cells.push_back(row.invalid > 0 ? std::to_string(row.invalid) : "");
     if (outliers) cells.push_back(row.outliers > 0 ? std::to_string(row.outliers) : "");
     table.add(std::move(cells));
@@ -98,7 +121,8 @@ std::string outcome_text(const campaign::Summary& summary, const std::vector<Fai
   std::vector<std::string> parts = {std::to_string(summary.completed) + " completed"};
   std::vector<std::string> classes;
   for (const auto& [name, count] : summary.failed_by_class)
-    classes.push_back(summary.failed_by_class.size() > 1 ? std::to_string(count) + " " + name : name);
+    classes.push_back(summary.failed_by_class.size() > 1 ? std::to_string(count) + " " + name
+                                                         : name);
   if (summary.failed > 0)
     parts.push_back(std::to_string(summary.failed) + " failed" +
                     (classes.empty() ? "" : " (" + joined(classes, ", ") + ")"));

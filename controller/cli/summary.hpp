@@ -15,6 +15,10 @@ struct FailedRun {
 // Runs that failed for good or were skipped, in plan order.
 std::vector<FailedRun> failed_runs(const SessionView& view);
 
+// Runs by what the journal says of them: a summary is made of records, and a run that was skipped
+// has none.
+void count_runs(campaign::Summary& summary, const SessionView& view);
+
 // Experiment, metric, n, mean, sd, unit, window; invalid and outlier columns where there are any.
 std::string summary_table(const campaign::Summary& summary, const Style& style);
 // "10 runs: 8 completed, 1 failed (oom), 1 skipped", then the failed ones, at most 20.

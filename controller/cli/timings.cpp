@@ -13,8 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr double shortest_sure = 0.005;   // seconds; below it the start of a process dominates
-constexpr double far_out = 10;            // modified Z, ten standard deviations
+constexpr double shortest_sure = 0.005;  // seconds; below it the start of a process dominates
+constexpr double far_out = 10;           // modified Z, ten standard deviations
 
 void add_warnings(Timing& timing) {
   if (timing.times.empty()) return;
@@ -23,8 +23,9 @@ void add_warnings(Timing& timing) {
         "some runs took less than 5 ms: starting the process is most of what was measured");
   const std::vector<bool> out = campaign::outliers(timing.times, far_out);
   if (out.front() && timing.times.front() > *timing.median)
-    timing.warnings.push_back("the first run was much slower (" + fixed(timing.times.front(), 3) +
-                              " s): caches were cold; repeat with more cycles, or warm them before");
+    timing.warnings.push_back(
+        "the first run was much slower (" + fixed(timing.times.front(), 3) +
+        " s): caches were cold; repeat with more cycles, or warm them before");
   else if (std::find(out.begin(), out.end(), true) != out.end())
     timing.warnings.emplace_back(
         "there are outliers: something else may have run on this host; repeat on a quiet one");
@@ -44,8 +45,8 @@ void finish(Timing& timing, const std::vector<double>& user, const std::vector<d
   add_warnings(timing);
 }
 
-std::vector<const campaign::RunRecord*> of_experiment(const std::vector<campaign::RunRecord>& records,
-                                                      const std::string& experiment) {
+std::vector<const campaign::RunRecord*> of_experiment(
+    const std::vector<campaign::RunRecord>& records, const std::string& experiment) {
   std::vector<const campaign::RunRecord*> found;
   for (const campaign::RunRecord& record : records)
     if (record.experiment == experiment) found.push_back(&record);
@@ -69,13 +70,14 @@ std::string in(const Unit& unit, std::optional<double> seconds) {
 }
 
 std::string block(const Timing& timing, const Style& style) {
-  std::string out = painted(timing.experiment, Paint::bold, style.color) + ": " + timing.command + "\n";
+  std::string out =
+      painted(timing.experiment, Paint::bold, style.color) + ": " + timing.command + "\n";
   if (timing.times.empty())
     return out + "  " + painted("no run completed", Paint::red, style.color) + ", " +
            std::to_string(timing.failed) + " failed\n";
   const Unit unit = unit_for(*timing.mean);
-  out += "  Time (mean ± sd):   " + painted(in(unit, timing.mean), Paint::green, style.color) + " ± " +
-         in(unit, timing.sd);
+  out += "  Time (mean ± sd):   " + painted(in(unit, timing.mean), Paint::green, style.color) +
+         " ± " + in(unit, timing.sd);
   if (timing.user)
     out += "    [user " + in(unit, timing.user) + ", system " + in(unit, timing.system) + "]";
   out += "\n  Range (min … max):  " + in(unit, timing.min) + " … " + in(unit, timing.max) + "    " +

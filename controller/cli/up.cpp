@@ -11,9 +11,10 @@
 namespace controller::cli {
 namespace {
 
-// A reader of our output that goes away must not end a campaign. A handler, not SIG_IGN: payloads do not inherit it.
+// A reader of our output that goes away must not end a campaign. A handler, not SIG_IGN: payloads
+// do not inherit it.
 void survive_closed_pipes() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
   sigaction(SIGPIPE, &action, nullptr);
@@ -61,21 +62,24 @@ SessionResult run_and_finish(SessionRequest request, const Globals& global, Cons
   }
 }
 
-std::vector<FailedRun> failed_runs_of(const SessionResult& result) {
+std::vector<FailedRun> failures_of(SessionResult& result) {
   const campaign::Manifest& manifest = result.manifest;
   const std::filesystem::path state_dir = manifest.state_dir;
   try {
-    return failed_runs(
+    const SessionView view =
         read_session({.state_dir = state_dir,
                       .campaign_id = manifest.campaign_id,
-                      .session = {state_dir / manifest.campaign_id / manifest.session}}));
+                      .session = {state_dir / manifest.campaign_id / manifest.session}});
+    count_runs(result.summary, view);
+    return failed_runs(view);
   } catch (const std::exception&) {
-    return {};  // the summary's counts stand; the list is an extra
+    return {};
   }
 }
 
-int print_session(const SessionResult& result, const Globals& global, Console& console) {
-  const SessionReport report{.result = &result, .failed = failed_runs_of(result)};
+int print_session(SessionResult result, const Globals& global, Console& console) {
+  const std::vector<FailedRun> failed = failures_of(result);
+  const SessionReport report{.result = &result, .failed = failed};
   if (global.json) {
     console.out << session_json(report);
   } else if (global.verbosity >= 0) {
@@ -102,16 +106,16 @@ int up_command(const Arguments& arguments, Console& console) {
   SessionRequest request;
   request.campaign = std::move(campaign);
   request.options = up.options;
-  const SessionResult result = run_and_finish(std::move(request), arguments.global, console);
-  return print_session(result, arguments.global, console);
+  return print_session(run_and_finish(std::move(request), arguments.global, console),
+                       arguments.global, console);
 }
 
 int resume_command(const Arguments& arguments, Console& console) {
   SessionRequest request;
   request.located = locate(locate_request(arguments, arguments.resume_campaign));
   request.options = arguments.resume_options;
-  const SessionResult result = run_and_finish(std::move(request), arguments.global, console);
-  return print_session(result, arguments.global, console);
+  return print_session(run_and_finish(std::move(request), arguments.global, console),
+                       arguments.global, console);
 }
 
 }  // namespace controller::cli

@@ -16,19 +16,25 @@ using Json = nlohmann::ordered_json;
 std::string reason_of(const SessionView& view, const RunState& state) {
   switch (state.phase) {
     case RunPhase::pending:
-      return view.fold.finished ? "it has not run, and the session has ended" : "its turn has not come";
-    case RunPhase::initialised: return "it is being prepared, or waits for its gap";
-    case RunPhase::running: return "its process runs";
+      return view.fold.finished ? "it has not run, and the session has ended"
+                                : "its turn has not come";
+    case RunPhase::initialised:
+      return "it is being prepared, or waits for its gap";
+    case RunPhase::running:
+      return "its process runs";
     case RunPhase::completed:
-    case RunPhase::aggregated: return "its results were verified and accepted";
+    case RunPhase::aggregated:
+      return "its results were verified and accepted";
     case RunPhase::failed:
       if (state.final) return "no attempts are left; `up --retry RUN` gives it another";
       return "it gets another attempt" +
              (state.retry_not_before_utc > 0
                   ? " after " + campaign::rfc3339(state.retry_not_before_utc, 0)
                   : std::string());
-    case RunPhase::interrupted: return "the controller or its engine was lost; it runs again";
-    case RunPhase::skipped: return "it was skipped; `up --retry` takes it up again";
+    case RunPhase::interrupted:
+      return "the controller or its engine was lost; it runs again";
+    case RunPhase::skipped:
+      return "it was skipped; `up --retry` takes it up again";
   }
   return "";
 }
@@ -39,20 +45,20 @@ WhyReport make_why(const SessionView& view, const std::string& run) {
   const campaign::PlannedRun& planned = one_run(view, run);
   const std::string id = campaign::run_id(view.manifest.plan, planned);
   const RunState& state = view.fold.run(id);
-  WhyReport report{.run = id,
-                   .experiment = view.manifest.plan.experiments[planned.experiment].name,
-                   .state = campaign::name_of(state.phase),
-                   .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
-                   .message = state.message,
-                   .log = state.attempt > 0 ? log_of(view.results, id, state.attempt) : "",
-                   .reason = reason_of(view, state),
-                   .attempt = state.attempt,
-                   .records = {}};
-  campaign::read_journals(
-      view.located.session.journal(), {}, [&](campaign::Record&& record) {
-        const RecordText text = record_text(record);
-        if (text.run == id) report.records.push_back({record.t, text.event, text.members});
-      });
+  WhyReport report{
+      .run = id,
+      .experiment = view.manifest.plan.experiments[planned.experiment].name,
+      .state = campaign::name_of(state.phase),
+      .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
+      .message = state.message,
+      .log = state.attempt > 0 ? log_of(view.results, id, state.attempt) : "",
+      .reason = reason_of(view, state),
+      .attempt = state.attempt,
+      .records = {}};
+  campaign::read_journals(view.located.session.journal(), {}, [&](campaign::Record&& record) {
+    const RecordText text = record_text(record);
+    if (text.run == id) report.records.push_back({record.t, text.event, text.members});
+  });
   return report;
 }
 
@@ -64,7 +70,8 @@ std::string why_text(const WhyReport& report, const Style& style) {
   if (!report.message.empty()) out += "  " + report.message + "\n";
   if (!report.log.empty()) out += "  log: " + report.log + "\n";
   for (const WhyReport::Line& line : report.records)
-    out += "  " + line.time + "  " + line.event + (line.members.empty() ? "" : "  ") + line.members + "\n";
+    out += "  " + line.time + "  " + line.event + (line.members.empty() ? "" : "  ") +
+           line.members + "\n";
   return out;
 }
 

@@ -11,7 +11,9 @@ struct WhyReport {
   std::string run, experiment, state, cls, message, log;
   std::string reason;  // one sentence
   int attempt = 0;
-  struct Line { std::string time, event, members; };
+  struct Line {
+    std::string time, event, members;
+  };
   std::vector<Line> records;  // of this run, in the order of the journal
 };
 

@@ -23,13 +23,20 @@ bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U
 
 const char* code_of(Paint paint) {
   switch (paint) {
-    case Paint::bold: return "\x1b[1m";
-    case Paint::dim: return "\x1b[2m";
-    case Paint::red: return "\x1b[31m";
-    case Paint::green: return "\x1b[32m";
-    case Paint::yellow: return "\x1b[33m";
-    case Paint::cyan: return "\x1b[36m";
-    case Paint::plain: break;
+    case Paint::bold:
+      return "\x1b[1m";
+    case Paint::dim:
+      return "\x1b[2m";
+    case Paint::red:
+      return "\x1b[31m";
+    case Paint::green:
+      return "\x1b[32m";
+    case Paint::yellow:
+      return "\x1b[33m";
+    case Paint::cyan:
+      return "\x1b[36m";
+    case Paint::plain:
+      break;
   }
   return "";
 }
@@ -48,6 +55,8 @@ std::string fixed(double value, int decimals) {
 std::string duration(std::optional<double> seconds) {
   if (!seconds || !std::isfinite(*seconds)) return "-";
   const double value = std::max(0.0, *seconds);
+  if (value > 0 && value < 0.00995) return fixed(value * 1000, 1) + "ms";
+  if (value > 0 && value < 0.9995) return fixed(value * 1000, 0) + "ms";
   if (value < 59.95) return fixed(value, 1) + "s";
   const auto whole = static_cast<long long>(std::llround(value));
   if (whole < 3600) return std::to_string(whole / 60) + "m" + two_digits(whole % 60) + "s";
@@ -88,7 +97,8 @@ std::string clock_time(double utc) {
   const auto whole = static_cast<std::time_t>(utc);
   std::tm local{};
   localtime_r(&whole, &local);
-  return two_digits(local.tm_hour) + ":" + two_digits(local.tm_min) + ":" + two_digits(local.tm_sec);
+  return two_digits(local.tm_hour) + ":" + two_digits(local.tm_min) + ":" +
+         two_digits(local.tm_sec);
 }
 
 std::string plural(std::size_t n, std::string_view singular) {
@@ -119,8 +129,8 @@ std::vector<std::string> split(std::string_view text, char separator) {
 std::string shell_quoted(const std::string& argument) {
   const bool plain =
       !argument.empty() && std::all_of(argument.begin(), argument.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || std::string_view("_-./:=,@%+").find(static_cast<char>(c)) !=
-                                           std::string_view::npos;
+        return std::isalnum(c) != 0 ||
+               std::string_view("_-./:=,@%+").find(static_cast<char>(c)) != std::string_view::npos;
       });
   if (plain) return argument;
   std::string text = "'";

@@ -1,4 +1,5 @@
-#include <optional>
+#include <algorithm>
+#include <vector>
 
 #include "controller/progress/format.hpp"
 #include "controller/progress/progress.hpp"
@@ -7,6 +8,8 @@
 
 namespace controller {
 namespace {
+
+constexpr std::size_t most_waiting = 1000;
 
 class LineProgress final : public Progress {
  public:
@@ -18,8 +21,9 @@ class LineProgress final : public Progress {
   }
   void run_started(const std::string&, int) override {}
   void run_ended(const Ended& ended) override {
-    flush_ended();
-    ended_ = stamp() + ended_text(ended, false);
+    ended_.push_back(
+        {.line = stamp() + ended_text(ended, false), .done = ended.ok ? std::size_t{1} : 0});
+    if (ended_.size() == most_waiting) flush_ended();
   }
   void tick(const ProgressState& state) override {
     state_ = state;
@@ -36,18 +40,30 @@ class LineProgress final : public Progress {
  private:
   std::string stamp() const { return "[" + text::clock_time(clock_.utc()) + "] "; }
 
-  // The line of a run waits for the next state, so that its counts include it.
+  // The lines of runs wait for the next state, so that each can say how many runs were done with
+  // it.
   void flush_ended() {
-    if (!ended_) return;
-    writer_.line(*ended_ + " (" + counts_text(state_) + ")\n");
-    ended_.reset();
+    std::size_t later = 0;
+    for (const Waiting& one : ended_) later += one.done;
+    for (const Waiting& one : ended_) {
+      later -= one.done;
+      ProgressState then = state_;
+      then.completed -= std::min(then.completed, later);
+      writer_.line(one.line + (state_.total > 0 ? " (" + counts_text(then) + ")\n" : "\n"));
+    }
+    ended_.clear();
   }
+
+  struct Waiting {
+    std::string line;
+    std::size_t done = 0;
+  };
 
   PatientWriter writer_;
   const campaign::Clock& clock_;
   ProgressState state_;
   std::string wait_;
-  std::optional<std::string> ended_;
+  std::vector<Waiting> ended_;
 };
 
 class QuietProgress final : public Progress {

@@ -23,8 +23,8 @@ Size size_of(int fd) {
   return {.columns = size.ws_col, .rows = std::max<std::size_t>(size.ws_row, 4)};
 }
 
-// Lines of news scroll by above a block that is drawn anew in its place. The cursor is neither hidden nor saved, so a
-// controller that is killed leaves a usable terminal.
+// Lines of news scroll by above a block that is drawn anew in its place. The cursor is neither
+// hidden nor saved, so a controller that is killed leaves a usable terminal.
 class LiveProgress final : public Progress {
  public:
   LiveProgress(int fd, bool color, const campaign::Clock& clock)
@@ -59,11 +59,13 @@ class LiveProgress final : public Progress {
     draw();
   }
 
-  // Goes to the block's first line and clears from there; a terminal made narrower has wrapped the lines.
+  // Goes to the block's first line and clears from there; a terminal made narrower has wrapped the
+  // lines.
   std::string erased() const {
     const Size size = size_of(fd_);
     std::size_t rows = 0;
-    for (std::size_t width : drawn_) rows += std::max<std::size_t>(1, (width + size.columns - 1) / size.columns);
+    for (std::size_t width : drawn_)
+      rows += std::max<std::size_t>(1, (width + size.columns - 1) / size.columns);
     std::string sequence = "\r";
     if (rows > 1) sequence += "\x1b[" + std::to_string(rows - 1) + "A";
     sequence += "\x1b[J";

@@ -1,5 +1,6 @@
-// What a person sees while a campaign runs. The session tells; implementations show: a live display on a terminal, plain
-// lines elsewhere, nothing with --quiet. Called from the controller's thread only; must return at once.
+// What a person sees while a campaign runs. The session tells; implementations show: a live display
+// on a terminal, plain lines elsewhere, nothing with --quiet. Called from the controller's thread
+// only; must return at once.
 #pragma once
 
 #include <memory>
@@ -15,26 +16,37 @@ struct ProgressState {
   std::string campaign, session;
   std::size_t total = 0, completed = 0, failed = 0, skipped = 0, running = 0;
   int cycle = 0, cycles = 0;
-  double elapsed = 0;                      // seconds since this controller started
-  double eta = -1;                         // seconds, < 0 = unknown
-  struct Worker { int id = 0; std::string run, stage; double since_utc = 0; };
+  double elapsed = 0;  // seconds since this controller started
+  double eta = -1;     // seconds, < 0 = unknown
+  struct Worker {
+    int id = 0;
+    std::string run, stage;
+    double since_utc = 0;
+  };
   std::vector<Worker> workers;
-  std::string wait;                        // "gap, 12 s left", "retry of tiny-b4.c02 in 30 s"
+  std::string wait;  // "gap, 12 s left", "retry of tiny-b4.c02 in 30 s"
 };
 
 class Progress {
  public:
   virtual ~Progress() = default;
-  virtual void note(const std::string& line) = 0;     // something worth a line: a notice, a warning
+  virtual void note(const std::string& line) = 0;  // something worth a line: a notice, a warning
   virtual void run_started(const std::string& run, int attempt) = 0;
   // text: "ok" or the failure with its class and where its log is; seconds: start to exit
-  struct Ended { std::string run; int attempt = 1; bool ok = true; double seconds = 0; std::string text; };
+  struct Ended {
+    std::string run;
+    int attempt = 1;
+    bool ok = true;
+    double seconds = 0;
+    std::string text;
+  };
   virtual void run_ended(const Ended& ended) = 0;
   virtual void tick(const ProgressState& state) = 0;  // at each change, and about once a second
   virtual void finish() = 0;                          // leaves the terminal as it was
 };
 
-// `fd` is borrowed. Never blocks on it: what a stopped terminal does not take is kept (lines) or dropped (frames).
+// `fd` is borrowed. Never blocks on it: what a stopped terminal does not take is kept (lines) or
+// dropped (frames).
 std::unique_ptr<Progress> make_live_progress(  // for a terminal
     int fd, bool color, const campaign::Clock& clock = campaign::system_clock());
 std::unique_ptr<Progress> make_line_progress(  // plain lines

@@ -43,11 +43,12 @@ std::string bar_line(const ProgressState& state, bool color) {
 std::string ended_text(const Progress::Ended& ended, bool color) {
   std::string line = ended.run;
   if (ended.attempt > 1) line += " attempt " + std::to_string(ended.attempt);
-  if (!ended.ok) return line + " " + text::painted(ended.text, text::Paint::red, color);
-  const std::string seconds =
-      ended.seconds < 60 ? text::fixed(ended.seconds, 2) + "s" : text::duration(ended.seconds);
-  return line + " " + text::painted(ended.text.empty() ? "ok" : ended.text, text::Paint::green, color) +
-         " " + seconds;
+  if (!ended.ok)
+    return line + " " + text::painted("failed, " + ended.text, text::Paint::red, color);
+  const bool whole_seconds = ended.seconds >= 1 && ended.seconds < 60;
+  return line + " " +
+         text::painted(ended.text.empty() ? "ok" : ended.text, text::Paint::green, color) + " " +
+         (whole_seconds ? text::fixed(ended.seconds, 2) + "s" : text::duration(ended.seconds));
 }
 
 std::string counts_text(const ProgressState& state) {

@@ -1,4 +1,5 @@
-// Writes to a descriptor that somebody may have stopped reading, without ever blocking on it for long.
+// Writes to a descriptor that somebody may have stopped reading, without ever blocking on it for
+// long.
 #pragma once
 
 #include <string>

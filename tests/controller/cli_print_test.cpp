@@ -1,0 +1,227 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "controller/cli/as_docker.hpp"
+#include "controller/cli/plan_report.hpp"
+#include "controller/cli/record_text.hpp"
+#include "controller/cli/summary.hpp"
+#include "controller/cli/timings.hpp"
+#include "tests/support/controller/cli_fixture.hpp"
+
+namespace controller::cli {
+namespace {
+
+TEST(Forecast, LastLineSaysRunsTimeAndShareOfGaps) {
+  EXPECT_EQ(forecast_text({.runs = 30, .run_seconds = 7500, .gap_seconds = 7500}),
+            "30 runs, 4 h 10; gaps 2 h 05 (50 %)");
+  EXPECT_EQ(forecast_text({.runs = 1, .run_seconds = 40}), "1 run, 40 s; no gaps");
+  EXPECT_EQ(forecast_text({.runs = 3, .gap_seconds = 60, .unknown_runs = 3}),
+            "3 runs of unknown length; gaps 60 s");
+  EXPECT_EQ(forecast_text({.runs = 3, .run_seconds = 20, .unknown_runs = 1}),
+            "3 runs, at least 20 s (1 of unknown length); no gaps");
+}
+
+PlanReport sample_plan() {
+  PlanReport report;
+  report.preview.plan = testing::sample_view().manifest.plan;
+  report.preview.campaign.id = "levels";
+  report.preview.campaign.name = "Levels";
+  report.preview.runs = {{"l1.c01", "l1", 1, "skip", "completed (attempt 1)"},
+                         {"l9.c01", "l9", 1, "run", "not run yet"}};
+  report.preview.forecast = {.runs = 1, .run_seconds = 4};
+  return report;
+}
+
+TEST(Plan, TextIsATableThatEndsWithTheForecast) {
+  EXPECT_EQ(plan_text(sample_plan(), {}),
+            "#  run     cycle  do    why\n"
+            "1  l1.c01      1  skip  completed (attempt 1)\n"
+            "2  l9.c01      1  run   not run yet\n"
+            "\n"
+            "1 run, 1 skip\n"
+            "1 run, 4 s; no gaps\n");
+}
+
+TEST(Plan, JsonHasRunsInOrderAndUnknownIsNull) {
+  PlanReport report = sample_plan();
+  report.preview.forecast.unknown_runs = 1;
+  const auto json = nlohmann::json::parse(plan_json(report));
+  EXPECT_EQ(json["schema_version"], 1);
+  EXPECT_EQ(json["runs"][1]["run_id"], "l9.c01");
+  EXPECT_EQ(json["runs"][1]["action"], "run");
+  EXPECT_TRUE(json["forecast"]["run_ms"].is_null());
+  EXPECT_EQ(json["experiments"][1]["axes"]["level"], 9);
+  EXPECT_FALSE(json["experiments"][1].contains("provenance"));
+}
+
+TEST(Plan, ExplainShowsWhereAValueComesFrom) {
+  PlanReport report = sample_plan();
+  report.explain = true;
+  report.preview.plan.experiments[0].provenance = {{"level", "1", "axis", "c.yaml:2:8"}};
+  EXPECT_NE(plan_text(report, {}).find("  level  1      axis  c.yaml:2:8\n"), std::string::npos);
+}
+
+campaign::Campaign docker_campaign() {
+  campaign::Campaign campaign;
+  campaign.id = "levels";
+  campaign.runner.emplace();
+  campaign.runner->image = "probe:1";
+  campaign.runner->command = {"work", "--level", "{p.level}", "{results}/it's"};
+  campaign.runner->memory = 1024;
+  campaign.runner->network = "none";
+  campaign.runner->env = {{"A", "${HOME} x"}, {"B", "{run_id}"}};
+  return campaign;
+}
+
+TEST(AsDocker, GivesTheCommandThatAPersonWouldType) {
+  const auto experiment = testing::sample_view().manifest.plan.experiments[1];
+  EXPECT_EQ(as_docker(docker_campaign(), experiment),
+            "# l9\n"
+            "mkdir -p l9 && docker run --rm \\\n"
+            "  --init \\\n"
+            "  --user \"$(id -u):$(id -g)\" \\\n"
+            "  --network none \\\n"
+            "  --memory 1024 \\\n"
+            "  -v \"$PWD\"/l9.yaml:/campaign/config.yaml:ro \\\n"
+            "  -v \"$PWD\"/l9:/campaign/results \\\n"
+            "  -e CAMPAIGN_CONFIG=/campaign/config.yaml \\\n"
+            "  -e CAMPAIGN_RESULTS_DIR=/campaign/results \\\n"
+            "  -e CAMPAIGN_METRICS_FILE=/campaign/results/metrics.jsonl \\\n"
+            "  -e \"A=${HOME} x\" \\\n"
+            "  -e B=l9.c01 \\\n"
+            "  probe:1 work --level 9 '/campaign/results/it'\\''s'\n");
+}
+
+TEST(AsDocker, ALocalRunnerIsAPlainCommand) {
+  campaign::Campaign campaign = docker_campaign();
+  campaign.runner->type = campaign::RunnerType::local;
+  campaign.runner->env.clear();
+  campaign.runner->launch = {"nice"};
+  campaign.runner->command = {"work", "{p.level}"};
+  EXPECT_EQ(as_docker(campaign, testing::sample_view().manifest.plan.experiments[0]),
+            "# l1 (local, no container)\nnice work 1\n");
+}
+
+campaign::Summary sample_summary() {
+  campaign::Summary summary;
+  campaign::MetricSummary row;
+  row.group = "l1";
+  row.metric = "tps";
+  row.unit = "tok/s";
+  row.n = 2;
+  row.mean = 12.5;
+  row.sd = 0.5;
+  row.window = "phase";
+  summary.rows.push_back(row);
+  row.metric = "measure_seconds";
+  row.unit = "s";
+  row.n = 1;
+  row.sd.reset();
+  row.invalid = 1;
+  summary.rows.push_back(row);
+  summary.runs = 4;
+  summary.completed = 2;
+  summary.failed = 1;
+  summary.failed_by_class["payload"] = 1;
+  return summary;
+}
+
+TEST(Summary, TableHasUnitWindowAndInvalidCounts) {
+  EXPECT_EQ(summary_table(sample_summary(), {}),
+            "experiment  metric           n   mean      sd  unit   window  invalid\n"
+            "l1          tps              2  12.50  0.5000  tok/s  phase\n"
+            "            measure_seconds  1  12.50       -  s      phase         1\n");
+}
+
+TEST(Summary, FailedRunsAreNamedWithClassAndLog) {
+  const std::vector<FailedRun> failed = {{.run = "l1.c02",
+                                          .state = "failed",
+                                          .cls = "payload",
+                                          .message = "exit code 3",
+                                          .log = "/r/stderr.log",
+                                          .attempt = 1,
+                                          .exit_code = 3}};
+  EXPECT_EQ(outcome_text(sample_summary(), failed, {}),
+            "4 runs: 2 completed, 1 failed (payload), 1 not run\n"
+            "  l1.c02 failed (payload): exit code 3\n"
+            "    /r/stderr.log\n");
+}
+
+TEST(Summary, CountsComeFromTheJournal) {
+  campaign::Summary summary;
+  count_runs(summary, testing::sample_view());
+  EXPECT_EQ(summary.runs, 4U);
+  EXPECT_EQ(summary.completed, 2U);
+  EXPECT_EQ(summary.failed, 1U);
+  EXPECT_EQ(summary.failed_by_class.at("payload"), 1U);
+}
+
+campaign::RunRecord timed(const std::string& experiment, int cycle, double seconds) {
+  campaign::RunRecord record;
+  record.experiment = experiment;
+  record.cycle = cycle;
+  record.state = "completed";
+  record.started_utc = cycle;
+  record.window.seconds = seconds;
+  record.exit_code = 0;
+  return record;
+}
+
+TEST(Timings, ScreenIsThatOfABenchmarkTool) {
+  std::vector<campaign::RunRecord> records;
+  for (int cycle = 1; cycle <= 3; ++cycle) {
+    records.push_back(timed("l1", cycle, 0.1 + 0.01 * cycle));
+    records.push_back(timed("l9", cycle, 2 * (0.1 + 0.01 * cycle)));
+  }
+  std::vector<Timing> timings = make_timings(testing::sample_view().manifest.plan, records);
+  timings[0].command = "work 1";
+  timings[1].command = "work 9";
+  EXPECT_EQ(timings_text(timings, {}),
+            "l1: work 1\n"
+            "  Time (mean ± sd):   120.0 ms ± 10.0 ms\n"
+            "  Range (min … max):  110.0 ms … 130.0 ms    3 runs\n"
+            "\n"
+            "l9: work 9\n"
+            "  Time (mean ± sd):   240.0 ms ± 20.0 ms\n"
+            "  Range (min … max):  220.0 ms … 260.0 ms    3 runs\n"
+            "\n"
+            "l1 ran\n"
+            "  2.00 ± 0.24 times faster than l9\n");
+}
+
+TEST(Timings, WarnOfColdCachesOutliersAndShortRuns) {
+  const auto warnings = [](const std::vector<double>& seconds) {
+    std::vector<campaign::RunRecord> records;
+    for (const double one : seconds)
+      records.push_back(timed("l1", static_cast<int>(records.size()) + 1, one));
+    return make_timings(testing::sample_view().manifest.plan, records).front().warnings;
+  };
+  EXPECT_TRUE(warnings({0.1, 0.101, 0.102, 0.103}).empty());
+  EXPECT_NE(warnings({0.9, 0.101, 0.102, 0.103, 0.1}).at(0).find("first run"), std::string::npos);
+  EXPECT_NE(warnings({0.1, 0.101, 0.9, 0.103, 0.1}).at(0).find("outliers"), std::string::npos);
+  EXPECT_NE(warnings({0.001, 0.001, 0.001}).at(0).find("5 ms"), std::string::npos);
+}
+
+TEST(Timings, JsonOfNoCompletedRunIsNull) {
+  campaign::RunRecord failed = timed("l1", 1, 1);
+  failed.state = "failed";
+  const auto json = nlohmann::json::parse(
+      timings_json(make_timings(testing::sample_view().manifest.plan, {failed})));
+  EXPECT_TRUE(json["results"][0]["mean"].is_null());
+  EXPECT_EQ(json["results"][0]["failed"], 1);
+  EXPECT_EQ(json["results"][0]["parameters"]["level"], "1");
+}
+
+TEST(RecordText, LeavesTheEnvelopeOut) {
+  campaign::Record record;
+  record.t = "2026-11-21T00:43:00.000000Z";
+  record.event = campaign::event::Skipped{.run = "l1.c02", .reason = "repeat_failure"};
+  const RecordText text = record_text(record);
+  EXPECT_EQ(text.run, "l1.c02");
+  EXPECT_EQ(text.event, "skipped");
+  EXPECT_EQ(text.members, "reason=\"repeat_failure\"");
+}
+
+}  // namespace
+}  // namespace controller::cli
