@@ -3,7 +3,7 @@
 namespace controller {
 
 void Ledger::append(const std::vector<campaign::Event>& events) {
-  journal_.append(events);
+  seq_ = journal_.append(events);
   for (const campaign::Record& record : journal_.last_appended()) campaign::apply(fold_, record);
   after_();
 }

@@ -18,11 +18,13 @@ class Ledger {
   void append(campaign::Event event);
   const campaign::Fold& fold() const { return fold_; }
   const std::string& writer() const { return journal_.writer(); }
+  std::int64_t seq() const { return seq_; }  // of the last record
 
  private:
   campaign::Journal& journal_;
   campaign::Fold& fold_;
   std::function<void()> after_;
+  std::int64_t seq_ = 0;
 };
 
 }  // namespace controller

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "campaign/config/loader.hpp"
-#include "campaign/state/files.hpp"
+#include "campaign/state/session_state.hpp"
 #include "controller/errors.hpp"
 
 namespace controller {
@@ -109,16 +109,7 @@ fs::path nearest_state_dir(const fs::path& cwd) {
 }
 
 bool unfinished(const Located& located) {
-  campaign::Fold fold;
-  campaign::ReadOptions options;
-  std::error_code ignored;
-  if (fs::exists(located.session.snapshot(), ignored))
-    if (auto snapshot = campaign::read_snapshot(campaign::read_file(located.session.snapshot()))) {
-      fold = std::move(snapshot->fold);
-      options.from = std::move(snapshot->offsets);
-    }
-  campaign::read_journals(located.session.journal(), options,
-                          [&](campaign::Record&& record) { campaign::apply(fold, record); });
+  const campaign::Fold fold = campaign::read_session(located.session).fold;
   return !fold.finished && !fold.abandoned;
 }
 
@@ -261,17 +252,9 @@ SessionView read_session(const Located& located) {
   view.campaign = campaign::decode_campaign(view.manifest.document, view.manifest.file);
   view.results.folder =
       fs::path(view.manifest.results_dir) / view.manifest.campaign_id / view.manifest.session;
-  campaign::ReadOptions options;
-  std::error_code ignored;
-  if (fs::exists(located.session.snapshot(), ignored))
-    if (auto snapshot = campaign::read_snapshot(campaign::read_file(located.session.snapshot()))) {
-      view.fold = std::move(snapshot->fold);
-      view.snapshot_offsets = snapshot->offsets;
-      options.from = std::move(snapshot->offsets);
-    }
-  view.reading =
-      campaign::read_journals(located.session.journal(), options,
-                              [&](campaign::Record&& record) { apply(view.fold, record); });
+  campaign::SessionState state = campaign::read_session(located.session);
+  view.fold = std::move(state.fold);
+  view.reading = std::move(state.reading);
   return view;
 }
 

@@ -39,7 +39,6 @@ struct SessionView {
   campaign::Fold fold;
   campaign::JournalReading reading;
   campaign::ResultsFolder results;
-  std::map<std::string, std::int64_t> snapshot_offsets;
 };
 SessionView read_session(const Located& located);
 

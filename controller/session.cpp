@@ -31,9 +31,7 @@ SessionResult SessionRun::run() {
   begun_utc_ = clock_.utc();
   state_ = open_state(request_, clock_);
   if (nothing_to_do()) {
-    SessionResult result = result_of({.exit_code = state_.fold.finished.value_or(0)});
-    result.already_finished = true;
-    return result;
+    return ended_before();
   }
   prepare_folders();
   connect();
@@ -42,6 +40,19 @@ SessionResult SessionRun::run() {
   reopen_changed();
   apply_selectors();
   return go();
+}
+
+// A session that has ended has its summary on disk.
+SessionResult SessionRun::ended_before() {
+  SessionResult result{.exit_code = state_.fold.finished.value_or(0),
+                       .already_finished = true,
+                       .manifest = state_.manifest,
+                       .results = state_.results};
+  std::optional<campaign::Summary> stored;
+  const fs::path file = state_.results.folder / "summary.json";
+  if (fs::exists(file)) stored = campaign::read_summary_json(campaign::read_file(file));
+  result.summary = stored ? std::move(*stored) : summary();
+  return result;
 }
 
 void SessionRun::stopped_early() const {
@@ -125,6 +136,8 @@ Task<> SessionRun::pulse() {
 }
 
 void SessionRun::beat() {
+  constexpr std::int64_t records_between_snapshots = 10'000;
+  if (ledger_->seq() - snapshot_seq_ >= records_between_snapshots) leave_snapshot();
   if (const auto request = campaign::take_stop_request(state_.located.session.control())) {
     using When = campaign::StopRequest::When;
     const StopLevel level = request->when == When::now           ? StopLevel::now
@@ -197,8 +210,10 @@ SessionRun::Ended SessionRun::conclude(const SequenceEnd& end) {
 
 void SessionRun::leave_snapshot() {
   try {
-    const campaign::SessionState seen = campaign::read_session(state_.located.session);
-    campaign::store_snapshot(state_.located.session, {.fold = seen.fold, .offsets = seen.reading.offsets});
+    campaign::Snapshot snapshot{.fold = state_.fold, .offsets = state_.offsets};
+    snapshot.offsets[state_.journal->writer()] = state_.journal->offset();
+    campaign::store_snapshot(state_.located.session, snapshot);
+    snapshot_seq_ = ledger_->seq();
   } catch (const std::exception& error) {
     request_.progress->note(std::string("no snapshot was written (the journal holds everything): ") + error.what());
   }
@@ -207,12 +222,42 @@ void SessionRun::leave_snapshot() {
 SessionResult SessionRun::result_of(const Ended& ended) {
   SessionResult result{.exit_code = ended.exit_code, .message = ended.message, .manifest = state_.manifest,
                        .results = state_.results};
+  result.summary = summary();
+  return result;
+}
+
+namespace {
+
+// What the summary needs of a record, and no more: there may be 100,000 of them.
+campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
+  return {.run = std::move(whole.run),
+          .experiment = std::move(whole.experiment),
+          .cycle = whole.cycle,
+          .attempt = whole.attempt,
+          .state = std::move(whole.state),
+          .cls = whole.cls,
+          .repeated = whole.repeated,
+          .window = whole.window,
+          .metrics = std::move(whole.metrics),
+          .valid = whole.valid,
+          .invalid_reason = std::move(whole.invalid_reason)};
+}
+
+}  // namespace
+
+campaign::Summary SessionRun::summary() const {
   std::vector<campaign::RunRecord> records;
-  const auto keep = [&](campaign::RunRecord&& record) { records.push_back(std::move(record)); };
+  const auto keep = [&](campaign::RunRecord&& record) { records.push_back(for_summary(std::move(record))); };
   campaign::read_records(state_.results, keep);
   campaign::read_kept_records(state_.results, keep);
-  result.summary = campaign::summarise({.manifest = &state_.manifest, .records = std::move(records)});
-  return result;
+  for (const campaign::PlannedRun& run : state_.manifest.plan.runs)
+    if (state_.fold.run(campaign::run_id(state_.manifest.plan, run)).phase == campaign::RunPhase::skipped)
+      records.push_back({.run = campaign::run_id(state_.manifest.plan, run),
+                         .experiment = state_.manifest.plan.experiments[run.experiment].name,
+                         .cycle = run.cycle,
+                         .state = "skipped",
+                         .valid = false});
+  return campaign::summarise({.manifest = &state_.manifest, .records = std::move(records)});
 }
 
 void SessionRun::write_aggregates(const SessionResult& result) const {

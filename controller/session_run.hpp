@@ -72,6 +72,8 @@ class SessionRun {
   void write_aggregates(const SessionResult& result) const;
   void leave_snapshot();
   SessionResult result_of(const Ended& ended);
+  SessionResult ended_before();
+  campaign::Summary summary() const;
 
   const SessionRequest& request_;
   Loop loop_;
@@ -88,6 +90,7 @@ class SessionRun {
   double begun_utc_ = 0;
   Wake pulse_;
   bool pulsing_ = false;
+  std::int64_t snapshot_seq_ = 0;  // of our own records, at the last snapshot
 };
 
 }  // namespace controller

@@ -93,7 +93,9 @@ void read_fold(OpenState& state) {
                            view.reading.damage.front().file + ": " + view.reading.damage.front().what +
                            ")\n  `campaignctl journal fsck` says which runs are in doubt, `--repair` records a decision");
   state.fold = std::move(view.fold);
+  state.offsets = std::move(view.reading.offsets);
   state.manifest = std::move(view.manifest);
+  if (state.campaign.id.empty()) state.campaign = std::move(view.campaign);
 }
 
 // Puts the file's plan against the session's; throws when that needs the user's word.
@@ -171,8 +173,6 @@ OpenState open_state(const SessionRequest& request, const campaign::Clock& clock
   OpenState state;
   if (request.located) {
     state.located = *request.located;
-    state.manifest = campaign::latest_manifest(state.located.session, "campaign_manifest.json");
-    state.campaign = campaign::decode_campaign(state.manifest.document, state.manifest.file);
   } else {
     state.campaign = *request.campaign;
     state.located.state_dir = state.campaign.io.state_dir;

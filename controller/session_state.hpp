@@ -15,6 +15,7 @@ struct OpenState {
   campaign::Manifest manifest;
   campaign::ResultsFolder results;
   campaign::Fold fold;
+  std::map<std::string, std::int64_t> offsets;  // of earlier writers' journals, for snapshots
   std::unique_ptr<campaign::Journal> journal;  // not opened when the session has ended and nothing is to be done
   bool created = false;                        // the manifest is not stored yet: store_new_session does it
   bool revised = false;                        // the plan grew or was changed: store_revision

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <unordered_map>
 
 #include "campaign/metrics/text.hpp"
@@ -8,8 +7,6 @@
 
 namespace campaign {
 namespace {
-
-using nlohmann::ordered_json;
 
 std::string cell(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -81,50 +78,6 @@ const Columns& summary_columns() {
   return columns;
 }
 
-ordered_json json_of(const Value& value) {
-  return value.is_null() ? ordered_json() : ordered_json::parse(to_json(value));
-}
-
-ordered_json json_of(const std::optional<double>& value) {
-  return value ? ordered_json(*value) : ordered_json();
-}
-
-ordered_json text_or_null(const std::string& text) {
-  return text.empty() ? ordered_json() : ordered_json(valid_utf8(text));
-}
-
-ordered_json better_of(Direction better) {
-  return better == Direction::unspecified ? ordered_json() : ordered_json(name_of(better));
-}
-
-ordered_json json_of(const MetricSummary& row) {
-  ordered_json out;
-  out["group"] = valid_utf8(row.group);
-  out["axes"] = json_of(row.axes);
-  out["metric"] = valid_utf8(row.metric);
-  out["unit"] = text_or_null(row.unit);
-  out["better"] = better_of(row.better);
-  out["primary"] = row.primary;
-  out["n"] = row.n;
-  out["invalid"] = row.invalid;
-  out["repeated"] = row.repeated;
-  out["mean"] = json_of(row.mean);
-  out["sd"] = json_of(row.sd);
-  out["median"] = json_of(row.median);
-  out["min"] = json_of(row.min);
-  out["max"] = json_of(row.max);
-  out["ci_low"] = json_of(row.ci_low);
-  out["ci_high"] = json_of(row.ci_high);
-  out["outliers"] = row.outliers;
-  out["n_all"] = row.n_all;
-  out["mean_all"] = json_of(row.mean_all);
-  out["window"] = text_or_null(row.window);
-  out["invalid_reasons"] = ordered_json::array();
-  for (const auto& reason : row.invalid_reasons)
-    out["invalid_reasons"].push_back(valid_utf8(reason));
-  return out;
-}
-
 std::string joined(const std::vector<std::string>& items) {
   std::string text;
   for (const auto& item : items) text += (text.empty() ? "" : "; ") + item;
@@ -168,22 +121,6 @@ std::string tidy_head(const Columns& axes) {
 }
 
 }  // namespace
-
-std::string write_summary_json(const Summary& summary) {
-  ordered_json out;
-  out["schema_version"] = 1;
-  out["campaign_id"] = summary.campaign_id;
-  out["session"] = summary.session;
-  out["runs"] = summary.runs;
-  out["completed"] = summary.completed;
-  out["failed"] = summary.failed;
-  out["skipped"] = summary.skipped;
-  out["failed_by_class"] = ordered_json::object();
-  for (const auto& [cls, count] : summary.failed_by_class) out["failed_by_class"][cls] = count;
-  out["rows"] = ordered_json::array();
-  for (const auto& row : summary.rows) out["rows"].push_back(json_of(row));
-  return out.dump(2) + "\n";
-}
 
 std::string write_summary_csv(const Summary& summary) {
   Columns axes;
