@@ -78,12 +78,20 @@ void forget_refused_skip(Fold& fold, RunState& run, const std::string& name) {
   run.refused_reason.clear();
 }
 
+// An earlier event that arrives late may be the one that made a refused skip legal.
+void explain_refused_skip(const RunChange& change) {
+  RunState& run = change.run;
+  const bool over = run.refused_skip < run.barrier || run.refused_skip < run.newest;
+  if (over && change.stamp < run.refused_skip) {
+    forget_refused_skip(change.fold, run, change.name);
+  }
+}
+
 // True when later events have decided the run's state already: only the order remains to be kept.
 bool is_past(const RunChange& change) {
   RunState& run = change.run;
   if (change.stamp >= run.barrier && change.stamp >= run.newest) return false;
-  const bool skip_is_over = change.stamp < run.refused_skip && run.refused_skip < run.barrier;
-  if (skip_is_over) forget_refused_skip(change.fold, run, change.name);
+  explain_refused_skip(change);
   run.barrier = std::max(run.barrier, change.stamp);
   if (is_idle(run)) run.attempt = last_used(run);
   return true;
@@ -124,6 +132,7 @@ void begin_attempt(const RunChange& change, int attempt) {
 bool is_current(const RunChange& change, int attempt) {
   RunState& run = change.run;
   track(change, attempt, Use::used);
+  explain_refused_skip(change);
   if (change.stamp < run.barrier) {
     if (is_idle(run)) run.attempt = last_used(run);
     return false;
@@ -153,6 +162,10 @@ void need_claim(const RunChange& change) {
 }
 
 void reach(RunState& run, RunPhase phase) {
+  if (is_idle(run)) {
+    run.phase = phase;
+    run.message.clear();
+  }
   if (!has_ended(run)) run.phase = std::max(run.phase, phase);
 }
 
@@ -347,6 +360,7 @@ void apply_to_run(const RunChange& change, const event::Skipped& e) {
     return;
   }
   note_violation(change.fold, change.name + not_waiting);
+  if (change.stamp < run.refused_skip) return;
   run.refused_skip = change.stamp;
   run.refused_reason = e.reason;
 }

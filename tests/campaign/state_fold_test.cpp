@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <iostream>
 
 #include "campaign/state/files.hpp"
@@ -306,19 +306,19 @@ TEST(Snapshot, OfAHundredThousandRunsIsQuick) {
   OneWriter story;
   for (int i = 1; i <= 100'000; ++i)
     story.then_all(normal_run("experiment-b16.c" + std::to_string(i), 1));
-  using Time = std::chrono::steady_clock;
-  const auto begin = Time::now();
+  const auto begin = std::clock();
   const std::string text = text_of(story.fold);
-  const auto written = Time::now();
+  const auto written = std::clock();
   const auto back = read_snapshot(text);
-  const auto read = Time::now();
+  const auto read = std::clock();
   ASSERT_TRUE(back);
   EXPECT_EQ(back->fold.runs.size(), 100'000u);
-  const std::chrono::duration<double> write_time = written - begin, read_time = read - written;
-  std::cout << text.size() << " bytes, write " << write_time.count() << " s, read "
-            << read_time.count() << " s\n";
-  EXPECT_LT(write_time.count(), 15);
-  EXPECT_LT(read_time.count(), 15);
+  const double write_time = static_cast<double>(written - begin) / CLOCKS_PER_SEC;
+  const double read_time = static_cast<double>(read - written) / CLOCKS_PER_SEC;
+  std::cout << text.size() << " bytes; CPU time: write " << write_time << " s, read " << read_time
+            << " s\n";
+  EXPECT_LT(write_time, 15);
+  EXPECT_LT(read_time, 15);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <fstream>
 #include <iostream>
 #include <system_error>
@@ -171,18 +171,17 @@ TEST(Manifest, UidsAreRandomHexadecimal) {
 
 TEST(Manifest, OfAHundredThousandRunsIsQuick) {
   const Manifest manifest = example(50'000);
-  using Time = std::chrono::steady_clock;
-  const auto begin = Time::now();
+  const auto begin = std::clock();
   const std::string text = write_manifest(manifest);
-  const auto written = Time::now();
+  const auto written = std::clock();
   const Manifest back = read_manifest(text);
-  const std::chrono::duration<double> write_time = written - begin,
-                                      read_time = Time::now() - written;
+  const double write_time = static_cast<double>(written - begin) / CLOCKS_PER_SEC;
+  const double read_time = static_cast<double>(std::clock() - written) / CLOCKS_PER_SEC;
   EXPECT_EQ(back.plan.runs.size(), 100'000u);
-  std::cout << text.size() << " bytes, write " << write_time.count() << " s, read "
-            << read_time.count() << " s\n";
-  EXPECT_LT(write_time.count(), 5);
-  EXPECT_LT(read_time.count(), 5);
+  std::cout << text.size() << " bytes; CPU time: write " << write_time << " s, read " << read_time
+            << " s\n";
+  EXPECT_LT(write_time, 5);
+  EXPECT_LT(read_time, 5);
 }
 
 }  // namespace
