@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <regex>
 
+#include "campaign/config/expression.hpp"
 #include "campaign/config/field_makers.hpp"
 
 namespace campaign {
@@ -41,16 +41,13 @@ void store_json(Decoder& d, const Field& f, Value& value, void* target) {
 void store_regex(Decoder& d, const Field& f, Value& value, void* target) {
   const auto text = d.text(f, value);
   if (!text) return;
-  try {
-    const std::regex compiled(*text, std::regex::ECMAScript);
-    if (compiled.mark_count() != 1) {
-      return d.fail(value, "expected one group (...) around the number, not " +
-                               std::to_string(compiled.mark_count()) +
-                               "; (?:...) groups without counting");
-    }
-  } catch (const std::regex_error&) {
-    return d.fail(value, "not a regular expression: " + describe(value));
-  }
+  const Expression expression(*text);
+  if (!expression.problem().empty())
+    return d.fail(value, "not a POSIX extended regular expression (" + expression.problem() +
+                             "): " + describe(value));
+  if (expression.groups() != 1)
+    return d.fail(value, "expected one group (...) around the number, not " +
+                             std::to_string(expression.groups()));
   store_source(*static_cast<MetricSpec*>(target), MetricSpec::Source::regex, *text);
 }
 
@@ -102,7 +99,7 @@ const Section* metric_section() {
                      store_json)
                      .like("\"*.json#/throughput\""),
                  row({FieldType::pattern, "regex",
-                      "ECMAScript, one group; the last match on standard output counts"},
+                      "POSIX extended, with \\d and \\D; one group; the last match on standard output counts"},
                      store_regex)
                      .like("'rate: ([0-9.]+)'"),
                  row({FieldType::text, "stage", "seconds of a stage of the run"}, store_stage)

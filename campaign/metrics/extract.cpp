@@ -1,10 +1,9 @@
-#include <regex.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "campaign/config/expression.hpp"
 #include "campaign/metrics/metrics.hpp"
 #include "campaign/metrics/text.hpp"
 
@@ -37,73 +36,6 @@ std::string described(const json& value) {
   if (value.is_structured()) return value.is_array() ? "a list" : "an object";
   return shown(value.dump(-1, ' ', false, json::error_handler_t::replace));
 }
-
-std::string posix_of(const std::string& expression) {
-  std::string out;
-  bool bracket = false;
-  for (std::size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c == '\\' && i + 1 < expression.size()) {
-      const char next = expression[++i];
-      if (next == 'd')
-        out += bracket ? "0-9" : "[0-9]";
-      else if (next == 'D' && !bracket)
-        out += "[^0-9]";
-      else
-        out += {c, next};
-      continue;
-    }
-    const bool first = bracket && (expression[i - 1] == '[' ||
-                                   (expression[i - 1] == '^' && expression[i - 2] == '['));
-    if (c == '[' && !bracket)
-      bracket = true;
-    else if (c == ']' && !first)
-      bracket = false;
-    out += c;
-  }
-  return out;
-}
-
-class Expression {
- public:
-  explicit Expression(const std::string& text) {
-    const int code = ::regcomp(&compiled_, posix_of(text).c_str(), REG_EXTENDED);
-    ok_ = code == 0;
-    if (ok_) return;
-    char message[200] = "";
-    ::regerror(code, &compiled_, message, sizeof message);
-    problem_ = message;
-  }
-  ~Expression() {
-    if (ok_) ::regfree(&compiled_);
-  }
-  Expression(const Expression&) = delete;
-  Expression& operator=(const Expression&) = delete;
-
-  const std::string& problem() const { return problem_; }
-
-  std::optional<std::string> last_match(std::string_view line) const {
-    std::optional<std::string> found;
-    const std::string text(line.substr(0, line.find('\0')));
-    regmatch_t groups[2];
-    for (std::size_t at = 0; at <= text.size();) {
-      const int flags = at == 0 ? 0 : REG_NOTBOL;
-      if (::regexec(&compiled_, text.c_str() + at, 2, groups, flags) != 0) break;
-      const bool grouped = compiled_.re_nsub > 0;
-      const regmatch_t& wanted = groups[grouped ? 1 : 0];
-      if (wanted.rm_so >= 0)
-        found = text.substr(at + static_cast<std::size_t>(wanted.rm_so),
-                            static_cast<std::size_t>(wanted.rm_eo - wanted.rm_so));
-      at += static_cast<std::size_t>(std::max(groups[0].rm_eo, groups[0].rm_so + 1));
-    }
-    return found;
-  }
-
- private:
-  regex_t compiled_{};
-  bool ok_ = false;
-  std::string problem_;
-};
 
 class Extractor {
  public:
@@ -249,10 +181,6 @@ void add_stage_metrics(std::vector<MetricValue>& metrics, const Collect& collect
     const auto stage = stages.find(spec.where);
     if (stage != stages.end()) metrics.push_back(value_of(spec, stage->second));
   }
-}
-
-std::string metric_regex_problem(const std::string& expression) {
-  return Expression(expression).problem();
 }
 
 }  // namespace campaign

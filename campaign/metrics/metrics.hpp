@@ -83,9 +83,6 @@ Extraction extract_metrics(const ExtractRequest& request);
 void add_stage_metrics(std::vector<MetricValue>& metrics, const Collect& collect,
                        const std::map<std::string, double>& stages);
 
-// Why a regular expression cannot be used as a metric's; "" when it can.
-std::string metric_regex_problem(const std::string& expression);
-
 // JSON that the controller reads is at most so large.
 constexpr std::int64_t largest_json = std::int64_t{64} << 20;
 

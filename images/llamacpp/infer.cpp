@@ -26,13 +26,15 @@ std::vector<Prompt> make_prompts(const Settings& settings, int vocabulary) {
   return prompts;
 }
 
-Warmup warm_up(Engine& engine, const Settings& settings, const std::vector<Prompt>& prompts) {
+Warmup warm_up(Engine& engine, const Settings& settings, Metrics& metrics,
+               const std::vector<Prompt>& prompts) {
   Warmup warmup;
   const std::int64_t begin = mono_ns();
   const auto limit_ns = static_cast<std::int64_t>(settings.warmup_timeout_s * 1e9);
   for (int i = 0; i < settings.warmup_prompts; ++i) {
     if (limit_ns > 0 && mono_ns() - begin >= limit_ns) break;
     const Generation one = engine.generate({prompts[static_cast<std::size_t>(i) % prompts.size()]});
+    metrics.requests(one, settings);
     warmup.latencies_ms.push_back(static_cast<double>(one.step_end_ns.back() - one.begin_ns) / 1e6);
     warmup.final_cv = variation(warmup.latencies_ms, window);
     warmup.converged = warmup.latencies_ms.size() >= window && warmup.final_cv < target_variation;
@@ -71,7 +73,7 @@ void run() {
   Engine engine(settings);
   const std::vector<Prompt> prompts = make_prompts(settings, engine.vocabulary());
   metrics.phase("warmup", "begin");
-  const Warmup warmup = warm_up(engine, settings, prompts);
+  const Warmup warmup = warm_up(engine, settings, metrics, prompts);
   metrics.phase("warmup", "end");
   const Measurement measurement = measure(engine, settings, metrics, prompts);
   const double speed = write_result(settings, warmup, measurement);

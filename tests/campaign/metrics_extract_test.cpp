@@ -1,3 +1,4 @@
+#include "campaign/config/expression.hpp"
 #include "campaign/metrics/text.hpp"
 #include "results_fixture.hpp"
 
@@ -125,8 +126,8 @@ TEST_F(Metrics, FromTheLogThatAreAbsentOrNoNumbersAreRefused) {
   collect.metrics.clear();
   metric(Source::regex, "tps: (");
   expect(FailureClass::invalid_result, "the regular expression");
-  EXPECT_NE(metric_regex_problem("("), "");
-  EXPECT_EQ(metric_regex_problem("[]\\d]+(a)"), "");
+  EXPECT_NE(Expression("(").problem(), "");
+  EXPECT_EQ(Expression("[]\\d]+(a)").problem(), "");
 }
 
 TEST_F(Metrics, OfStagesAreTheirSeconds) {
