@@ -9,6 +9,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t bar_width = 20;
+constexpr int most_cycles_shown = 20;  // the latest; --json has them all
 
 Paint paint_of(const std::string& state) {
   if (state == "running" || state == "finished" || state == "completed" || state == "done")
@@ -46,13 +47,17 @@ std::string bar_line(const StatusReport& report, const Style& style) {
 std::string cycles_table(const StatusReport& report, const Style& style) {
   Table table({{"cycle"}, {"state"}, {"time"}, {"runs"}, {"avg"}, {"p50"}, {"p95"}});
   for (const CycleFigures& cycle : report.cycles_list) {
-    if (cycle.state == "pending") continue;
+    if (cycle.state == "pending" || cycle.cycle <= report.cycle - most_cycles_shown) continue;
     table.add({std::to_string(cycle.cycle),
                painted(cycle.state, paint_of(cycle.state), style.color), duration(cycle.duration),
                std::to_string(cycle.completed) + "/" + std::to_string(cycle.runs),
                duration(cycle.mean), duration(cycle.p50), duration(cycle.p95)});
   }
-  return table.empty() ? "" : table.text();
+  if (table.empty()) return "";
+  const int left_out = report.cycle - most_cycles_shown;
+  return table.text() +
+         (left_out > 0 ? "and " + plural(static_cast<std::size_t>(left_out), "earlier cycle") + "\n"
+                       : "");
 }
 
 std::string workers_table(const StatusReport& report) {

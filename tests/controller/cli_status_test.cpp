@@ -138,6 +138,21 @@ TEST(Status, SlowHeartbeatsAreGivenThreeIntervals) {
   EXPECT_EQ(state_at(1046), "gone");
 }
 
+TEST(Status, OfManyCyclesTheLatestTwentyAreShown) {
+  StatusReport made;
+  for (int cycle = 1; cycle <= 25; ++cycle) {
+    CycleFigures figures;
+    figures.cycle = cycle;
+    figures.state = "done";
+    made.cycles_list.push_back(figures);
+  }
+  made.cycle = 25;
+  const std::string text = status_text(made, {}, {});
+  EXPECT_EQ(text.find("\n5  "), std::string::npos) << text;
+  EXPECT_NE(text.find("\n6  "), std::string::npos);
+  EXPECT_NE(text.find("and 5 earlier cycles\n"), std::string::npos);
+}
+
 TEST(Status, SeveralCampaignsAreOneObject) {
   const SessionView view = testing::sample_view();
   const StatusReport made = report(view, true);
