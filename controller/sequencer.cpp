@@ -350,7 +350,7 @@ void Sequencer::tell(const Attempt& attempt) {
   const bool ok = attempt.cls == FailureClass::none;
   std::string text = "ok";
   if (!ok)
-    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" + attempt.paths.ctl.string() + ")";
+    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" + attempt.paths.results.string() + ")";
   context_.progress->tick(progress());
   context_.progress->run_ended({.run = attempt.run,
                                 .attempt = attempt.number,

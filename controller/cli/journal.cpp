@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "campaign/state/files.hpp"
+#include "campaign/state/session_state.hpp"
 #include "controller/cli/commands.hpp"
 #include "controller/cli/record_text.hpp"
 #include "controller/errors.hpp"
@@ -43,9 +44,9 @@ std::vector<std::string> runs_in_doubt(const Located& located, const JournalChec
 
 JournalCheck check_journal(const Located& located) {
   JournalCheck check{.located = located, .reading = {}, .fold = {}, .doubtful = {}};
-  check.reading = campaign::read_journals(
-      located.session.journal(), {},
-      [&](campaign::Record&& record) { campaign::apply(check.fold, record); });
+  campaign::SessionState state = campaign::read_session_without_snapshot(located.session);
+  check.reading = std::move(state.reading);
+  check.fold = std::move(state.fold);
   check.doubtful = runs_in_doubt(located, check);
   return check;
 }
@@ -153,21 +154,20 @@ int journal_compact_command(const Arguments& arguments, Console& console) {
   const JournalCheck check = check_journal(located);
   if (!whole(check))
     throw CommandError(ExitCode::damaged,
-                       "the journal is damaged, a snapshot would hide it; "
+                       "the journal is damaged, compaction would hide it; "
                        "`campaignctl journal fsck` says where");
-  campaign::write_atomically(
-      located.session.snapshot(),
-      campaign::write_snapshot({.fold = check.fold, .offsets = check.reading.offsets}));
+  const campaign::Compaction compaction = campaign::compact_journal(located.session);
   if (arguments.global.json)
     console.out << Json({{"schema_version", 1},
                          {"campaign_id", located.campaign_id},
-                         {"records", check.reading.records},
-                         {"snapshot", located.session.snapshot().string()}})
+                         {"records", compaction.records},
+                         {"bytes_before", compaction.bytes_before},
+                         {"bytes_after", compaction.bytes_after}})
                        .dump()
                 << "\n";
   else if (arguments.global.verbosity >= 0)
-    console.out << located.campaign_id << ": snapshot of "
-                << plural(check.reading.records, "record") << "; the journal is kept\n";
+    console.out << located.campaign_id << ": " << plural(compaction.records, "record") << " compacted, "
+                << compaction.bytes_before << " -> " << compaction.bytes_after << " bytes\n";
   return 0;
 }
 
