@@ -9,9 +9,10 @@
 #include "campaign/config/loader.hpp"
 #include "campaign/results/summary.hpp"
 #include "controller/locate.hpp"
-#include "controller/progress/progress.hpp"
 
 namespace controller {
+
+class Progress;
 
 struct UpOptions {
   bool fresh = false;            // --new

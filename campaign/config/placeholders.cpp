@@ -147,7 +147,7 @@ std::optional<Piece> sole(std::string_view text, const Placeholders& with, Expan
       text.back() != '}') {
     return std::nullopt;
   }
-  const Piece piece = resolve(text.substr(1, text.size() - 2), with, report);
+  Piece piece = resolve(text.substr(1, text.size() - 2), with, report);
   if (piece.kind == Piece::Kind::literal) return std::nullopt;
   return piece;
 }

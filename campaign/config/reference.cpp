@@ -1,3 +1,4 @@
+#include <map>
 #include <set>
 
 #include "campaign/config/fields.hpp"
@@ -6,56 +7,35 @@
 namespace campaign {
 namespace {
 
-const char* type_name(const Field& field) {
-  switch (field.type) {
-    case FieldType::boolean:
-      return "true or false";
-    case FieldType::integer:
-      return "integer";
-    case FieldType::number:
-      return "number";
-    case FieldType::duration:
-      return "duration";
-    case FieldType::size:
-      return "size";
-    case FieldType::name:
-      return "name";
-    case FieldType::pattern:
-      return "pattern";
-    case FieldType::path:
-      return "path";
-    case FieldType::paths:
-      return "path or list of paths";
-    case FieldType::argv:
-      return "command";
-    case FieldType::strings:
-      return "text or list of texts";
-    case FieldType::env:
-    case FieldType::scalar_map:
-      return "map of scalars";
-    case FieldType::tmpfs:
-      return "list or map";
-    case FieldType::volumes:
-      return "list";
-    case FieldType::ulimits:
-      return "map of limits";
-    case FieldType::zip:
-      return "list of lists";
-    case FieldType::free_map:
-      return "map";
-    case FieldType::axes_map:
-      return "map of lists";
-    case FieldType::free_map_list:
-      return "list of maps";
-    case FieldType::object:
-      return "keys below";
-    case FieldType::object_map:
-      return "map of keys below";
-    case FieldType::object_list:
-      return "list of keys below";
-    default:
-      return "text";
-  }
+const std::map<FieldType, const char*> type_names = {
+    {FieldType::boolean, "true or false"},
+    {FieldType::integer, "integer"},
+    {FieldType::number, "number"},
+    {FieldType::duration, "duration"},
+    {FieldType::size, "size"},
+    {FieldType::name, "name"},
+    {FieldType::pattern, "pattern"},
+    {FieldType::path, "path"},
+    {FieldType::paths, "path or list of paths"},
+    {FieldType::argv, "command"},
+    {FieldType::strings, "text or list of texts"},
+    {FieldType::env, "map of scalars"},
+    {FieldType::scalar_map, "map of scalars"},
+    {FieldType::tmpfs, "list or map"},
+    {FieldType::volumes, "list"},
+    {FieldType::ulimits, "map of limits"},
+    {FieldType::zip, "list of lists"},
+    {FieldType::free_map, "map"},
+    {FieldType::axes_map, "map of lists"},
+    {FieldType::free_map_list, "list of maps"},
+    {FieldType::object, "keys below"},
+    {FieldType::object_map, "map of keys below"},
+    {FieldType::object_list, "list of keys below"},
+};
+
+std::string type_name(const Field& field) {
+  const auto named = type_names.find(field.type);
+  return named == type_names.end() ? "text" : named->second;
 }
 
 std::string number(double value) {

@@ -170,9 +170,9 @@ bool parts_match(const std::vector<std::string>& glob, const std::vector<std::st
     for (std::size_t i = 0; i <= path.size(); ++i) {
       if (part == "**") {
         const bool through = i > 0 && next[i - 1] && !path[i - 1].starts_with('.');
-        next[i] = reached[i] || through;
+        next[i] = reached[i] || through ? 1 : 0;
       } else if (i > 0 && reached[i - 1]) {
-        next[i] = ::fnmatch(part.c_str(), path[i - 1].c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0;
+        next[i] = ::fnmatch(part.c_str(), path[i - 1].c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0 ? 1 : 0;
       }
     }
     reached = std::move(next);

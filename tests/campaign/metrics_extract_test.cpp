@@ -1,6 +1,6 @@
 #include "campaign/config/expression.hpp"
 #include "campaign/metrics/text.hpp"
-#include "results_fixture.hpp"
+#include "tests/campaign/results_fixture.hpp"
 
 namespace campaign::testing {
 namespace {

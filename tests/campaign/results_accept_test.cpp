@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "campaign/results/acceptance.hpp"
-#include "results_fixture.hpp"
+#include "tests/campaign/results_fixture.hpp"
 
 namespace campaign::testing {
 namespace {

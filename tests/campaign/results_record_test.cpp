@@ -1,7 +1,7 @@
 #include <limits>
 #include <stdexcept>
 
-#include "results_fixture.hpp"
+#include "tests/campaign/results_fixture.hpp"
 
 namespace campaign::testing {
 namespace {

@@ -5,7 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "results_fixture.hpp"
+#include "tests/campaign/results_fixture.hpp"
 
 namespace campaign::testing {
 namespace {
