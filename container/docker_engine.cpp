@@ -160,7 +160,7 @@ class DockerEngine : public Engine {
     if (!refusal) co_return;
     const auto state = co_await inspect(id);
     if (state.status == ContainerStatus::running || state.status == ContainerStatus::paused)
-      throw *refusal;
+      throw EngineError(*refusal);
   }
 
   Task<ContainerState> inspect(const std::string& id_or_name) override {

@@ -25,7 +25,7 @@ TREES = ("campaign", "container", "compose", "controller", "images", "tests", "d
 CODE = {".cpp", ".hpp", ".py", ".sh"}
 TEXT = CODE | {".md", ".yaml", ".txt", ".json", ".cmake", ""}
 NOTES = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
-PLACES = re.compile(r"(?<![\w$}./-])/(home|Users|work|farm|builds|workspace)/\w")
+PLACES = re.compile(r"(?<![\w$}./-])/((home|Users)/(?!me\b|you\b|user\b)|work/|farm/|builds/|workspace/)\w")
 
 RAW_STRING = re.compile(r'R"([^(\s]*)\(.*?\)\1"', re.S)
 SKIPPED = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'", re.S)
