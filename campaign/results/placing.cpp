@@ -1,11 +1,11 @@
 #include "campaign/results/placing.hpp"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <system_error>
 
 #include "campaign/state/files.hpp"

@@ -86,7 +86,7 @@ Parsed parse_options(int argc, char** argv) {
       options.gate = true;
       continue;
     }
-    if (flag.compare(0, 2, "--") != 0)
+    if (!flag.starts_with("--"))
       return UsageError{"unexpected argument '" + flag + "': the command comes after --"};
     if (i + 1 >= argc) return UsageError{flag + ": its value is missing"};
     const std::string wrong = take(flag, argv[++i], options);

@@ -77,7 +77,7 @@ int OutFolder::create(const char* name) const {
 
 std::string OutFolder::publish(const char* name, const std::string& text) {
   const std::string temporary = temporary_name(name);
-  const std::string error = write_temporary(temporary, text, true);
+  std::string error = write_temporary(temporary, text, true);
   if (!error.empty()) return error;
   if (renameat(fd_, temporary.c_str(), fd_, name) != 0) {
     const std::string why = strerror(errno);

@@ -7,6 +7,8 @@
 #include <iostream>
 #include <string_view>
 
+#include "controller/progress/progress.hpp"
+
 namespace controller::cli {
 namespace {
 
