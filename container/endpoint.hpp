@@ -1,4 +1,5 @@
-// Which engine to talk to: DOCKER_HOST, DOCKER_CONTEXT, config.json's current context, then the default sockets
+// Which engine to talk to: DOCKER_HOST, DOCKER_CONTEXT, config.json's current context, then the
+// default sockets
 // (/var/run/docker.sock, $XDG_RUNTIME_DIR/docker.sock, podman's). No shell, no docker CLI.
 #pragma once
 
@@ -11,10 +12,10 @@ namespace container {
 
 struct Endpoint {
   enum class Kind { unix_socket, tcp } kind = Kind::unix_socket;
-  std::string path;    // unix socket
-  std::string host;    // tcp
+  std::string path;  // unix socket
+  std::string host;  // tcp
   std::string port;
-  std::string source;  // "DOCKER_HOST", "context desktop", "default socket"
+  std::string source;        // "DOCKER_HOST", "context desktop", "default socket"
   std::string text() const;  // "unix:///var/run/docker.sock"
 };
 
@@ -23,9 +24,12 @@ struct EndpointSearch {
   std::string explicit_host;  // from the campaign file or command line; wins
 };
 
-Endpoint parse_endpoint(const std::string& url);  // throws std::runtime_error with what to do (ssh://, TLS)
-// The endpoint to use: what is said wins even if nothing listens there; else the first default socket that accepts.
-// nullopt: nothing is said and no default socket accepts. `tried` says what was looked at.
-std::optional<Endpoint> find_endpoint(const EndpointSearch& search, std::vector<std::string>* tried = nullptr);
+// Throws std::runtime_error with what to do (ssh://, TLS).
+Endpoint parse_endpoint(const std::string& url);
+// The endpoint to use: what is said wins even if nothing listens there; else the first default
+// socket that accepts. nullopt: nothing is said and no default socket accepts. `tried` says what
+// was looked at.
+std::optional<Endpoint> find_endpoint(const EndpointSearch& search,
+                                      std::vector<std::string>* tried = nullptr);
 
 }  // namespace container

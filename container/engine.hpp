@@ -1,8 +1,8 @@
-// A container engine, as campaigns need it: a dozen awaitable verbs. One implementation speaks the Docker Engine API
-// (docker_engine.hpp); tests script another. Not thread-safe: all calls from the thread of the engine's io_context.
-// Every verb throws EngineError; a wait that was cut is a value (unknown), never a code.
-// A Task starts when it is awaited and keeps references to its arguments: await a verb in the expression that makes them,
-// or hold them until it has ended.
+// A container engine, as campaigns need it: a dozen awaitable verbs. One implementation speaks the
+// Docker Engine API (docker_engine.hpp); tests script another. Not thread-safe: all calls from the
+// thread of the engine's io_context. Every verb throws EngineError; a wait that was cut is a value
+// (unknown), never a code. A Task starts when it is awaited and keeps references to its arguments:
+// await a verb in the expression that makes them, or hold them until it has ended.
 #pragma once
 
 #include <memory>
@@ -13,10 +13,12 @@
 
 namespace container {
 
-// The engine refused, or could not be reached (status 0). The message says what was asked and what came back.
+// The engine refused, or could not be reached (status 0). The message says what was asked and what
+// came back.
 class EngineError : public std::runtime_error {
  public:
-  EngineError(int http_status, const std::string& what) : std::runtime_error(what), status(http_status) {}
+  EngineError(int http_status, const std::string& what)
+      : std::runtime_error(what), status(http_status) {}
   int status;
   bool unreachable() const { return status == 0; }
   bool not_found() const { return status == 404; }
@@ -66,19 +68,27 @@ class Engine {
   virtual ~Engine() = default;
   virtual Task<EngineInfo> info() = 0;  // negotiates again after a reconnect
   virtual Task<std::string> create(const ContainerSpec& spec) = 0;  // id; 409 is the name fence
-  virtual Task<std::unique_ptr<OutputStream>> attach(const std::string& id) = 0;  // before start; after the 101
-  virtual Task<std::unique_ptr<PendingWait>> wait(const std::string& id, WaitCondition condition) = 0;
-  virtual Task<> start(const std::string& id) = 0;        // 204 and 304 are success
+  // Before start; after the 101.
+  virtual Task<std::unique_ptr<OutputStream>> attach(const std::string& id) = 0;
+  virtual Task<std::unique_ptr<PendingWait>> wait(const std::string& id,
+                                                  WaitCondition condition) = 0;
+  virtual Task<> start(const std::string& id) = 0;  // 204 and 304 are success
   virtual Task<> unpause(const std::string& id) = 0;
-  virtual Task<> kill(const std::string& id, const std::string& signal) = 0;  // on one that is not running: no error
+  // On one that is not running: no error.
+  virtual Task<> kill(const std::string& id, const std::string& signal) = 0;
   virtual Task<ContainerState> inspect(const std::string& id_or_name) = 0;
-  virtual Task<> remove(const std::string& id, bool force_running) = 0;  // 404 and "in progress" are success: polls for 404
-  virtual Task<std::vector<ContainerSummary>> list(const std::map<std::string, std::string>& labels) = 0;  // all states; "" value = label present
+  // 404 and "in progress" are success: polls for 404.
+  virtual Task<> remove(const std::string& id, bool force_running) = 0;
+  // All states; "" value = label present.
+  virtual Task<std::vector<ContainerSummary>> list(
+      const std::map<std::string, std::string>& labels) = 0;
   virtual Task<std::string> logs(const std::string& id, int tail) = 0;
-  virtual Task<std::unique_ptr<EventStream>> events(const std::map<std::string, std::string>& labels, std::int64_t since_nano) = 0;
+  virtual Task<std::unique_ptr<EventStream>> events(
+      const std::map<std::string, std::string>& labels, std::int64_t since_nano) = 0;
   virtual Task<std::optional<ImageInfo>> image(const std::string& reference) = 0;
   virtual Task<> pull(const std::string& reference) = 0;
-  virtual Task<std::string> read_archive(const std::string& id, const std::string& path) = 0;  // one file's bytes
+  // One file's bytes.
+  virtual Task<std::string> read_archive(const std::string& id, const std::string& path) = 0;
 };
 
 }  // namespace container

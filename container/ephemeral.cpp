@@ -69,8 +69,8 @@ double parse_engine_time(const std::string& text) {
   double seconds = 0;
   char zone[8] = "";
   int year = 0;
-  const int read = std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%lf%7s", &year, &tm.tm_mon, &tm.tm_mday,
-                               &tm.tm_hour, &tm.tm_min, &seconds, zone);
+  const int read = std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%lf%7s", &year, &tm.tm_mon,
+                               &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &seconds, zone);
   if (read < 6 || year < 1970) return 0;
   tm.tm_year = year - 1900;
   tm.tm_mon -= 1;
@@ -94,7 +94,7 @@ Ending ending_of(const ContainerState& state) {
       break;
     case ContainerStatus::created:
       ending.kind = state.error.empty() && state.exit_code == 0 ? Ending::Kind::running
-                                                                 : Ending::Kind::start_failed;
+                                                                : Ending::Kind::start_failed;
       break;
     default:
       ending.kind = Ending::Kind::running;
@@ -121,8 +121,9 @@ Task<std::string> create_fenced(Engine& engine, const ContainerSpec& spec, const
   }
   const ContainerState found = co_await engine.inspect(spec.name);
   if (!ours(found.labels))
-    throw EngineError(409, "a container named " + spec.name + " is there and is not ours (" + found.id.substr(0, 12) +
-                               "): remove or rename it (" + conflict + ")");
+    throw EngineError(409, "a container named " + spec.name + " is there and is not ours (" +
+                               found.id.substr(0, 12) + "): remove or rename it (" + conflict +
+                               ")");
   co_return found.id;
 }
 
@@ -141,7 +142,8 @@ Task<Started> start_watched(Engine& engine, const std::string& id, OnExit on_exi
     co_return started;
   }
   started.ending = co_await look(engine, id);
-  if (started.ending.kind == Ending::Kind::running) started.ending.kind = Ending::Kind::start_failed;
+  if (started.ending.kind == Ending::Kind::running)
+    started.ending.kind = Ending::Kind::start_failed;
   if (started.ending.error.empty()) started.ending.error = failure->what();
   co_return started;
 }
@@ -166,7 +168,8 @@ Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exi
       auto fresh = co_await start_watched(engine, id, on_exit);
       co_return fresh;
     }
-    if (waited >= limit) throw EngineError(500, "container " + id.substr(0, 12) + " neither runs nor ends");
+    if (waited >= limit)
+      throw EngineError(500, "container " + id.substr(0, 12) + " neither runs nor ends");
     co_await pause_for(step);
   }
   auto wait = co_await engine.wait(id, WaitCondition::not_running);

@@ -11,7 +11,8 @@ inline constexpr char attempt[] = "campaignctl.attempt";
 inline constexpr char spec_hash[] = "campaignctl.spec-hash";
 inline constexpr char controller[] = "campaignctl.controller";
 inline constexpr char host[] = "campaignctl.host";
-inline constexpr char lock[] = "campaignctl.lock";  // absolute path of the campaign's controller.lock
+// Absolute path of the campaign's controller.lock.
+inline constexpr char lock[] = "campaignctl.lock";
 inline constexpr char gpus[] = "campaignctl.gpus";
 
 }  // namespace container::label

@@ -43,7 +43,8 @@ bool gate_opens() {
 }
 
 int launch(const Options& options) {
-  if (options.gate && !gate_opens()) return fail(exit_begun, "the gate was closed; nothing was started");
+  if (options.gate && !gate_opens())
+    return fail(exit_begun, "the gate was closed; nothing was started");
   OutFolder folder;
   const std::string no_folder = folder.open(options.out);
   if (!no_folder.empty()) return fail(exit_output, "--out " + options.out + ": " + no_folder);
