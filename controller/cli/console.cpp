@@ -7,8 +7,6 @@
 #include <iostream>
 #include <string_view>
 
-#include "controller/progress/progress.hpp"
-
 namespace controller::cli {
 namespace {
 

@@ -8,6 +8,7 @@
 
 #include "controller/cli/options.hpp"
 #include "controller/progress/format.hpp"
+#include "controller/progress/progress.hpp"
 
 namespace controller::cli {
 
