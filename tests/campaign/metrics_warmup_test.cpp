@@ -1,4 +1,4 @@
-#include "results_fixture.hpp"
+#include "tests/campaign/results_fixture.hpp"
 
 namespace campaign::testing {
 namespace {
