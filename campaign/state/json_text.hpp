@@ -3,6 +3,7 @@
 // the campaign (Value) go through value.hpp.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -33,6 +34,8 @@ class Error : public std::runtime_error {
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
+  template <std::same_as<std::string> Temporary>
+  explicit Reader(Temporary&&) = delete;
 
   void begin_object() { begin('{'); }
   bool next_member(

@@ -29,7 +29,8 @@ void holder_members(Visitor& visit, T& holder) {
 Holder read_holder(const fs::path& path) {
   Holder holder;
   try {
-    json_text::ObjectReader reader(read_file(path));
+    const std::string text = read_file(path);
+    json_text::ObjectReader reader(text);
     holder_members(reader, holder);
   } catch (const std::exception&) {
     return Holder();

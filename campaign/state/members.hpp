@@ -4,6 +4,7 @@
 // (`always` writes it anyway), and a member that is absent keeps what the struct began with.
 #pragma once
 
+#include <concepts>
 #include <map>
 #include <optional>
 #include <vector>
@@ -65,7 +66,9 @@ class ObjectWriter {
 // which they stand.
 class ObjectReader {
  public:
-  explicit ObjectReader(std::string_view text);  // throws Error
+  explicit ObjectReader(std::string_view text);  // throws Error; the text outlives the reader
+  template <std::same_as<std::string> Temporary>
+  explicit ObjectReader(Temporary&&) = delete;
 
   template <class T>
   void operator()(const char* key, T& value) {

@@ -68,7 +68,8 @@ Heartbeat read_heartbeat(const std::string& text) {
 
 std::optional<StopRequest> read_request(const fs::path& file) {
   try {
-    json_text::ObjectReader reader(read_file(file));
+    const std::string text = read_file(file);
+    json_text::ObjectReader reader(text);
     std::string when;
     reader.always("when", when);
     const auto known = std::find(whens.begin(), whens.end(), when);
