@@ -227,7 +227,7 @@ namespace {
 
 // io.manifest_filename is the campaign's own choice: the one JSON file of the session that is no snapshot.
 std::string manifest_name(const campaign::SessionFolder& session) {
-  const std::string usual = "campaign_manifest.json";
+  std::string usual = "campaign_manifest.json";
   std::error_code ignored;
   if (fs::exists(session.folder / usual, ignored)) return usual;
   std::string shortest;

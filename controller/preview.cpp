@@ -70,7 +70,10 @@ Preview preview(const campaign::Campaign& campaign, const UpOptions& options) {
   std::vector<std::string> changed;
   if (view) {
     Continuation next = continue_plan(campaign, view->manifest, view->fold);
-    result.plan = next.changes.empty() ? view->manifest.plan : std::move(next.plan);
+    if (next.changes.empty())
+      result.plan = view->manifest.plan;
+    else
+      result.plan = std::move(next.plan);
     result.changes = std::move(next.changes);
     changed = std::move(next.changed_runs);
     result.goes_on = true;
