@@ -95,7 +95,7 @@ class Recovery {
 
   Task<> take(const ReconcileStep& step) {
     switch (step.action) {
-      case Action::adopt: go_on(step, Entry::adopt); break;
+      case Action::adopt:
       case Action::unpause_adopt: go_on(step, Entry::adopt); break;
       case Action::collect: go_on(step, Entry::collect); break;
       case Action::start_again: go_on(step, Entry::start_again); break;

@@ -13,7 +13,7 @@ bool run_until_done(boost::asio::io_context& io, Task<> task, const std::functio
   auto state = std::make_shared<State>();
   boost::asio::co_spawn(io, std::move(task), [state](std::exception_ptr failure) {
     state->done = true;
-    state->failure = failure;
+    state->failure = std::move(failure);
   });
   io.restart();
   while (!state->done) {
