@@ -11,7 +11,7 @@ class StartStage : public Stage {
   Part part() const override { return Part::during; }
 
   Task<> run(RunContext& context, Attempt& attempt) override {
-    if (context.stop->now()) throw ReleasedBeforeStart();
+    if (context.stop->now() && !attempt.started) throw ReleasedBeforeStart();
     if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running || attempt.pilot)
       context.ledger->append(campaign::event::Starting{.run = attempt.run,
                                                        .attempt = attempt.number,
@@ -27,7 +27,7 @@ class StartStage : public Stage {
  private:
   // A start whose answer was lost may have been carried out: from then on it is adopted, never started blindly.
   static Task<> go(RunContext& context, Attempt& attempt) {
-    bool adopt = attempt.entry == Entry::adopt || attempt.entry == Entry::start_again;
+    bool adopt = attempt.entry != Entry::fresh && attempt.entry != Entry::create_again;
     for (;;) {
       std::string away;
       try {
