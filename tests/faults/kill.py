@@ -1,0 +1,119 @@
+"""A controller that is killed at any moment loses nothing: the next `up` completes every run exactly once.
+
+In CI every kind of record once, before it is written and after it is durable, and 20 seeded moments; with
+CAMPAIGNCTL_SOAK every boundary of a campaign of 12 runs, torn records too, and 100 moments.
+"""
+
+import pathlib
+import random
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
+from campaign import SOAK, Campaign  # noqa: E402
+from check import Checks, need_engine  # noqa: E402
+
+checks = Checks("kill")
+SEED = 20261121
+MODES = {
+    "plain": {},
+    "gaps": {"execution": {"config_gap_seconds": 0.8}},
+    "hooks": {"hooks": {"prepare": ["true"], "conclude": ["true"], "cleanup": ["true"]}},
+    "always": {"execution": {"overlap": "always"}},
+    "workers": {"execution": {"workers": 2}},
+    "workers_always": {"execution": {"workers": 2, "overlap": "always"}},
+}
+# How an undisturbed campaign goes in each mode: its figures and the number of its records, computed once.
+undisturbed = {}
+once = threading.Lock()
+
+
+def reference(mode):
+    with once:
+        if mode not in undisturbed:
+            with Campaign(MODES[mode]) as campaign:
+                campaign.up()
+                campaign.assert_complete()
+                records = campaign.records()
+                took = (records[-1]["mono_ns"] - records[0]["mono_ns"]) / 1e9
+                undisturbed[mode] = (campaign.figures(), records, took)
+        return undisturbed[mode]
+
+
+def go_on(campaign, mode):
+    """After the kill: `up` until it ends well, then everything that must hold."""
+    campaign.up()
+    campaign.assert_complete()
+    figures = campaign.figures()
+    assert figures == reference(mode)[0], f"{figures}\nundisturbed: {reference(mode)[0]}"
+
+
+def killed_at(mode, order):
+    with Campaign(MODES[mode]) as campaign:
+        text = campaign.up(kill=order, expect=None)
+        code = campaign.started[-1].returncode
+        assert code == -9, f"was not killed at {order}: exit code {code}\n{text[-1500:]}"
+        go_on(campaign, mode)
+
+
+def killed_after(mode, seconds, twice):
+    with Campaign(MODES[mode]) as campaign:
+        for _ in range(2 if twice else 1):
+            process = campaign.start_up()
+            try:
+                process.wait(seconds)
+            except Exception:
+                campaign.signal(process)
+        go_on(campaign, mode)
+
+
+def add_kinds():
+    """Each kind of record once: the second of its kind where there are several."""
+    kinds = {
+        "plain": ["session_started", "controller_started", "cycle_entered", "claimed", "starting", "exited",
+                  "completed", "finished"],
+        "gaps": ["gap_started"],
+        "hooks": ["cleanup_owed", "cleanup_done"],
+    }
+    alone = ("session_started", "controller_started", "finished", "cleanup_owed", "cleanup_done")
+    for mode, events in kinds.items():
+        for event in events:
+            for when in ("before", "durable"):
+                order = f"{event}:{1 if event in alone else 2}:{when}"
+                checks.add(f"record.{event}.{when}", lambda m=mode, o=order: killed_at(m, o))
+    for event in ("starting", "completed"):
+        checks.add(f"record.{event}.torn", lambda o=f"{event}:3:torn": killed_at("plain", o))
+    for when in ("before", "after"):
+        checks.add(f"rename.{when}", lambda o=f"rename:25:{when}": killed_at("plain", o))
+
+
+def every_boundary():
+    """Statements for each record of a campaign, found by an undisturbed one."""
+    for mode in ("gaps", "workers_always"):
+        events = [record["event"] for record in reference(mode)[1]]
+        appends = len(events) - events.count("cycle_entered")  # written together with the first claim of its cycle
+        for when in ("before", "torn", "durable"):
+            for n in range(1, appends + 1):
+                checks.add(f"boundary.{mode}.{n}.{when}", lambda m=mode, o=f"any:{n}:{when}": killed_at(m, o))
+    for n in range(1, 50):
+        for when in ("before", "after"):
+            checks.add(f"rename.{n}.{when}", lambda o=f"rename:{n}:{when}": killed_at("plain", o))
+
+
+def add_moments(count):
+    generator = random.Random(SEED)
+    modes = [mode for mode in MODES if mode not in ("hooks", "gaps")]
+    for n in range(count):
+        mode, share, twice = modes[n % len(modes)], generator.random(), n % 5 == 4
+        checks.add(
+            f"moment.{n:03}.{mode}{'.twice' if twice else ''}",
+            lambda m=mode, s=share, t=twice: killed_after(m, s * reference(m)[2], t),
+        )
+
+
+need_engine(checks.prefix)
+add_kinds()
+add_moments(100 if SOAK else 20)
+if SOAK:
+    every_boundary()
+checks.main()
