@@ -50,7 +50,11 @@ Sequencer::Sequencer(SequencerInput input)
       preparing_(ahead_.size(), false),
       begin_(context_.clock->boottime()) {
   order_.select_only(std::move(input.selected));
-  for (AttemptPtr& attempt : input.recovered) recovered_.push_back(std::move(attempt));
+  for (AttemptPtr& attempt : input.recovered) {
+    for (std::size_t i = 0; i < plan_.runs.size(); ++i)
+      if (order_.id(i) == attempt->run) in_flight_.insert(i);
+    recovered_.push_back(std::move(attempt));
+  }
   for (const auto& experiment : plan_.experiments)
     runners_.push_back(*campaign::runner_for(*context_.campaign, experiment.backend));
   if (context_.campaign->execution.pilot || pilot_only_)

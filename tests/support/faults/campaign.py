@@ -210,14 +210,24 @@ class Campaign:
     def events(self, name, run=None):
         return [r for r in self.records() if r["event"] == name and run in (None, r.get("run"))]
 
-    def until(self, event, count=1, run=None, patience=PATIENCE):
-        """Waits until the journal holds `count` records of `event`."""
+    def wait(self, what, condition, patience=PATIENCE):
+        """wait_for, which fails at once where the controller that was started last is gone."""
+        process = self.started[-1]
+
+        def step():
+            gone = process.poll() is not None
+            value = condition()
+            assert value or not gone, f"the controller is gone ({process.returncode}), and no {what}"
+            return value
+
         try:
-            return wait_for(
-                f"{count} x {event}", lambda: self.events(event, run)[count - 1 :], patience
-            )[0]
+            return wait_for(what, step, patience)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.said()[-3000:]}") from None
+
+    def until(self, event, count=1, run=None, patience=PATIENCE):
+        """Waits until the journal holds `count` records of `event`."""
+        return self.wait(f"{count} x {event}", lambda: self.events(event, run)[count - 1 :], patience)[0]
 
     def uids(self):
         found = set()
@@ -243,7 +253,7 @@ class Campaign:
         return collections.Counter(run for run, _, said in self.witness() if said == what)
 
     def until_payload(self, count=1, what="start"):
-        return wait_for(
+        return self.wait(
             f"{count} payloads to {what}", lambda: len([w for w in self.witness() if w[2] == what]) >= count
         )
 
