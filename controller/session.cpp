@@ -42,7 +42,7 @@ SessionResult SessionRun::run() {
   return go();
 }
 
-// A session that has ended has its summary on disk.
+// A session that has ended has its summary on disk, unless its controller was killed just then.
 SessionResult SessionRun::ended_before() {
   SessionResult result{.exit_code = state_.fold.finished.value_or(0),
                        .already_finished = true,
@@ -52,6 +52,7 @@ SessionResult SessionRun::ended_before() {
   const fs::path file = state_.results.folder / "summary.json";
   if (fs::exists(file)) stored = campaign::read_summary_json(campaign::read_file(file));
   result.summary = stored ? std::move(*stored) : summary();
+  if (!stored) write_aggregates(result);
   return result;
 }
 
