@@ -122,7 +122,7 @@ Task<AttemptPtr> Sequencer::next_attempt(int worker) {
     if (context_.stop->no_new_runs()) co_return nullptr;
     double until = std::numeric_limits<double>::infinity();
     if (AttemptPtr attempt = draw(worker, false, &until)) co_return attempt;
-    if (until == 0) co_return nullptr;
+    if (until == 0 || context_.stop->no_new_runs()) co_return nullptr;
     co_await context_.wake->wait(until - context_.clock->utc());
   }
 }

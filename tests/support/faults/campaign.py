@@ -298,7 +298,9 @@ class Campaign:
             assert marker["result_hash"] == hashlib.sha256(content).hexdigest(), f"{run}: marker {marker}"
             assert json.loads(content) == {"value": 7}
             assert completed[run] == 1, f"{run} has {completed[run]} records `completed`"
-        assert not list((self.results() / "attempts").iterdir()), "attempts are left"
+        ended_badly = {f"{r['run']}.a{r['attempt']}" for r in self.records() if r["event"] in ("interrupted", "failed")}
+        left = {p.name for p in (self.results() / "attempts").iterdir()} - ended_badly
+        assert not left, f"attempts are left: {left}"
 
     def assert_nothing_left(self):
         left = self.containers()
