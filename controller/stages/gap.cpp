@@ -8,8 +8,14 @@ namespace controller {
 
 namespace {
 
+// A gap that an earlier controller began counts on, unless the protocol has another length now.
+bool takes_up(const RunContext& context, const Attempt& attempt) {
+  return context.resumed_gap && context.resumed_gap_run == attempt.run &&
+         context.resumed_gap->length == attempt.gap_length;
+}
+
 campaign::Deadline deadline_of(const RunContext& context, const Attempt& attempt) {
-  if (context.resumed_gap && context.resumed_gap_run == attempt.run) return *context.resumed_gap;
+  if (takes_up(context, attempt)) return *context.resumed_gap;
   const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
   const double now = context.clock->boottime();
   const double length = last == 0 ? 0 : attempt.gap_length;
@@ -29,7 +35,7 @@ class GapStage : public Stage {
     const campaign::Deadline deadline = deadline_of(context, attempt);
     const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
     if (seconds_left(deadline, *context.clock) > 0) {
-      const bool resumed = context.resumed_gap && context.resumed_gap_run == attempt.run;
+      const bool resumed = takes_up(context, attempt);
       context.ledger->append(campaign::event::GapStarted{
           .run = attempt.run, .attempt = attempt.number, .until = deadline, .reason = resumed ? "resumed" : "fixed"});
       co_await keep(context, deadline);
