@@ -26,9 +26,12 @@ class MeasureStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     attempt.looked_boottime = context.clock->boottime();
+    if (attempt.ending.started_utc <= 0 && !attempt.resumed) attempt.ending.started_utc = context.clock->utc();
+    for (Attempt* other : context.measuring) {
+      attempt.neighbours.push_back(other->run);
+      other->neighbours.push_back(attempt.run);
+    }
     context.measuring.push_back(&attempt);
-    for (const Attempt* other : context.measuring)
-      if (other != &attempt) attempt.neighbours.push_back(other->run);
     std::exception_ptr failure;
     try {
       while (!co_await over(context, attempt)) co_await until_something(context, attempt);

@@ -32,7 +32,7 @@ struct RunContext {
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()> engine_is_back;          // waits for an engine that went away; false = given up
   std::vector<WorkerStatus> workers;
-  std::vector<const Attempt*> measuring;               // under way now
+  std::vector<Attempt*> measuring;                     // under way now
   std::optional<campaign::Deadline> resumed_gap;       // a gap that a dead controller had begun,
   std::string resumed_gap_run;                         // for this run
   std::string wait_reason;                             // shown by status
