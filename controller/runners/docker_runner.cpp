@@ -79,6 +79,7 @@ Task<> DockerRunner::adopt_now(Attempt& attempt) {
   watched_[attempt.container_id] = &attempt;
   auto started = co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
+  if (started.ending.started_utc > 0) attempt.ending.started_utc = started.ending.started_utc;
   if (!attempt.witness) attempt.exit_seen = true;
 }
 
@@ -95,7 +96,7 @@ Task<bool> DockerRunner::ended_now(Attempt& attempt) {
   const container::Ending ending = co_await container::look(*parts_.engine, attempt.container_id);
   if (ending.kind == container::Ending::Kind::running) {
     if (attempt.exit_seen) co_await adopt_now(attempt);
-    co_return attempt.exit_seen;
+    co_return false;
   }
   if (!attempt.ending.start_failed) take_ending(attempt, ending);
   co_return true;
