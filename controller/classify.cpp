@@ -27,8 +27,8 @@ std::optional<Classified> classify_start(const ProcessEnding& ending) {
     return Classified{FailureClass::config, "the container could not be started: " + ending.error};
   if (ending.start_failed)
     return Classified{FailureClass::infra, "the container could not be started: " + ending.error};
-  if (!ending.outcome && code == 127 && ending.known)
-    return Classified{FailureClass::config, "the command could not be executed (exit code 127)"};
+  if (!ending.outcome && (code == 126 || code == 127) && ending.known)
+    return Classified{FailureClass::config, "the command could not be executed (" + how_it_exited(ending) + ")"};
   return std::nullopt;
 }
 
