@@ -148,6 +148,35 @@ Task<Started> start_watched(Engine& engine, const std::string& id, OnExit on_exi
   co_return started;
 }
 
+namespace {
+
+// For a container whose first start may still be on its way: nothing waits on it until it runs.
+Task<Ending> start_again(Engine& engine, const std::string& id) {
+  std::optional<EngineError> failure;
+  try {
+    co_await engine.start(id);
+  } catch (const EngineError& error) {
+    if (error.unreachable()) throw;
+    failure = error;
+  }
+  if (!failure) co_return Ending{};
+  Ending ending = co_await look(engine, id);
+  if (ending.kind == Ending::Kind::running) ending.kind = Ending::Kind::start_failed;
+  if (ending.error.empty()) ending.error = failure->what();
+  co_return ending;
+}
+
+// One that has gone meanwhile needs no signal.
+Task<> kill_if_there(Engine& engine, const std::string& id, const std::string& signal) {
+  try {
+    co_await engine.kill(id, signal);
+  } catch (const EngineError& error) {
+    if (!error.not_found()) throw;
+  }
+}
+
+}  // namespace
+
 Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exit) {
   constexpr double limit = 30, step = 0.05;
   Started started;
@@ -164,9 +193,9 @@ Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exi
     if (started.ending.kind != Ending::Kind::running) co_return started;
     if (state.status == ContainerStatus::running) break;
     if (state.status == ContainerStatus::paused) co_await engine.unpause(id);
-    if (state.status == ContainerStatus::created && waited == 0) {
-      auto fresh = co_await start_watched(engine, id, on_exit);
-      co_return fresh;
+    if (state.status == ContainerStatus::created) {
+      started.ending = co_await start_again(engine, id);
+      if (started.ending.kind != Ending::Kind::running) co_return started;
     }
     if (waited >= limit)
       throw EngineError(500, "container " + id.substr(0, 12) + " neither runs nor ends");
@@ -180,14 +209,14 @@ Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exi
 Task<Ending> stop_verified(Engine& engine, const std::string& id, const StopLimits& limits) {
   const double begin = steady_seconds();
   bool killed = limits.grace <= 0;
-  co_await engine.kill(id, killed ? "KILL" : "TERM");
+  co_await kill_if_there(engine, id, killed ? "KILL" : "TERM");
   double kill_time = begin;
   for (double step = 0.005;; step = std::min(step * 1.5, 0.1)) {
     Ending ending = co_await look(engine, id);
     if (ending.kind != Ending::Kind::running) co_return ending;
     const double now = steady_seconds();
     if (!killed && (now - begin >= limits.grace || (limits.hurry && limits.hurry()))) {
-      co_await engine.kill(id, "KILL");
+      co_await kill_if_there(engine, id, "KILL");
       killed = true;
       kill_time = now;
     } else if (killed && now - kill_time > limits.give_up) {
