@@ -38,12 +38,17 @@ class DrawOrder {
   const std::string& id(std::size_t index) const { return ids_[index]; }
 
  private:
-  // Runs [begin, end) of the plan; begin moves on over those that are done.
+  // Indices of runs in plan order. Those before `begin`, and some behind it, are over for good and are dropped as time
+  // permits: drawing stays quick behind a run that waits for its retry.
   struct Round {
-    std::size_t begin, end;
+    std::vector<std::uint32_t> runs;
+    std::size_t begin = 0;
   };
-  Drawn next_in(const Round& round, const std::set<std::size_t>& in_flight, double now_utc) const;
-  bool settled(Round& round, const std::set<std::size_t>& in_flight) const;
+  using InFlight = std::set<std::size_t>;
+  Drawn next_in(Round& round, const InFlight& in_flight, double now_utc) const;
+  Drawn look_through(const Round& round, const InFlight& in_flight, std::size_t& passed) const;
+  bool settled(Round& round, const InFlight& in_flight) const;
+  bool over(std::size_t index, const InFlight& in_flight) const;
   bool eligible(std::size_t index) const;
 
   const campaign::Fold& fold_;
