@@ -305,7 +305,8 @@ Task<> Sequencer::prepare_ahead(int worker) {
   const auto slot = static_cast<std::size_t>(worker);
   try {
     double until = 0;
-    AttemptPtr next = draw(worker, true, &until);
+    const bool look_ahead = ahead_.size() == 1;  // with more workers a barrier is one for the start, too
+    AttemptPtr next = draw(worker, look_ahead, &until);
     if (next && co_await get_ready(*next, Part::ahead)) ahead_[slot] = std::move(next);
   } catch (...) {
     fatal(std::current_exception());
