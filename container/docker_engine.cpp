@@ -38,6 +38,7 @@ const char* name_of(WaitCondition condition) {
     case WaitCondition::not_running:
       return "not-running";
     case WaitCondition::next_exit:
+    case WaitCondition::first_exit:
       return "next-exit";
     case WaitCondition::removed:
       return "removed";
@@ -116,7 +117,7 @@ class DockerEngine : public Engine {
 
   Task<std::unique_ptr<PendingWait>> wait(const std::string& id, WaitCondition condition) override {
     const auto what = "wait for " + short_id(id);
-    if (condition != WaitCondition::removed) {
+    if (condition == WaitCondition::not_running || condition == WaitCondition::next_exit) {
       const auto state = co_await inspect(id);
       if (condition == WaitCondition::not_running && state.status == ContainerStatus::created) {
         throw EngineError(

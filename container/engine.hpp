@@ -37,6 +37,8 @@ class PendingWait {
  public:
   virtual ~PendingWait() = default;  // cancels
   virtual Task<WaitResult> result() = 0;
+  virtual void cancel() {
+  }  // nobody is interested any more; a result that is being waited for may fail at once
 };
 
 // Output of a container, demultiplexed.
@@ -61,7 +63,9 @@ class EventStream {
   virtual Task<std::optional<EngineEvent>> next() = 0;  // nullopt when the stream was cut
 };
 
-enum class WaitCondition { not_running, next_exit, removed };
+// first_exit: next_exit of a container that was only created; the engine is not asked for its state
+// before.
+enum class WaitCondition { not_running, next_exit, first_exit, removed };
 
 class Engine {
  public:

@@ -14,6 +14,7 @@ class DockerWait : public PendingWait {
   DockerWait(const DockerWait&) = delete;
   DockerWait& operator=(const DockerWait&) = delete;
   ~DockerWait() override { stream_->close(); }
+  void cancel() override { stream_->close(); }
 
   Task<WaitResult> result() override {
     const auto stream = stream_;

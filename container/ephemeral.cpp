@@ -48,6 +48,7 @@ class Witness : public ExitWitness {
   ~Witness() override {
     watch_->cancelled = true;
     watch_->on_exit = nullptr;
+    watch_->wait->cancel();
   }
 
  private:
@@ -124,34 +125,15 @@ Task<std::string> create_fenced(Engine& engine, const ContainerSpec& spec, const
     throw EngineError(409, "a container named " + spec.name + " is there and is not ours (" +
                                found.id.substr(0, 12) + "): remove or rename it (" + conflict +
                                ")");
+  if (found.status == ContainerStatus::exited || found.status == ContainerStatus::dead)
+    throw EngineError(409, "container " + spec.name + " has run already");
   co_return found.id;
-}
-
-Task<Started> start_watched(Engine& engine, const std::string& id, OnExit on_exit) {
-  Started started;
-  auto wait = co_await engine.wait(id, WaitCondition::next_exit);
-  std::optional<EngineError> failure;
-  try {
-    co_await engine.start(id);
-  } catch (const EngineError& error) {
-    if (error.unreachable()) throw;
-    failure = error;
-  }
-  if (!failure) {
-    started.witness = co_await witness(std::move(wait), std::move(on_exit));
-    co_return started;
-  }
-  started.ending = co_await look(engine, id);
-  if (started.ending.kind == Ending::Kind::running)
-    started.ending.kind = Ending::Kind::start_failed;
-  if (started.ending.error.empty()) started.ending.error = failure->what();
-  co_return started;
 }
 
 namespace {
 
-// For a container whose first start may still be on its way: nothing waits on it until it runs.
-Task<Ending> start_again(Engine& engine, const std::string& id) {
+// Kind running: it was started, now or before.
+Task<Ending> start_now(Engine& engine, const std::string& id) {
   std::optional<EngineError> failure;
   try {
     co_await engine.start(id);
@@ -177,6 +159,26 @@ Task<> kill_if_there(Engine& engine, const std::string& id, const std::string& s
 
 }  // namespace
 
+Task<std::unique_ptr<ExitWitness>> watch_first_exit(Engine& engine, const std::string& id,
+                                                    OnExit on_exit) {
+  auto wait = co_await engine.wait(id, WaitCondition::first_exit);
+  co_return co_await witness(std::move(wait), std::move(on_exit));
+}
+
+Task<Started> start_under(Engine& engine, const std::string& id,
+                          std::unique_ptr<ExitWitness> witness) {
+  Started started;
+  started.ending = co_await start_now(engine, id);
+  if (started.ending.kind == Ending::Kind::running) started.witness = std::move(witness);
+  co_return started;
+}
+
+Task<Started> start_watched(Engine& engine, const std::string& id, OnExit on_exit) {
+  auto wait = co_await engine.wait(id, WaitCondition::next_exit);
+  auto witness_of_it = co_await witness(std::move(wait), std::move(on_exit));
+  co_return co_await start_under(engine, id, std::move(witness_of_it));
+}
+
 Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exit) {
   constexpr double limit = 30, step = 0.05;
   Started started;
@@ -194,7 +196,7 @@ Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exi
     if (state.status == ContainerStatus::running) break;
     if (state.status == ContainerStatus::paused) co_await engine.unpause(id);
     if (state.status == ContainerStatus::created) {
-      started.ending = co_await start_again(engine, id);
+      started.ending = co_await start_now(engine, id);
       if (started.ending.kind != Ending::Kind::running) co_return started;
     }
     if (waited >= limit)

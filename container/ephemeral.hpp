@@ -29,7 +29,7 @@ Ending ending_of(const ContainerState& state);
 double parse_engine_time(const std::string& text);
 
 // Creates by name. On a conflict the container of that name is taken over when `ours` accepts its
-// labels, else EngineError 409.
+// labels and it has not ended, else EngineError 409.
 using Ours = std::function<bool(const std::map<std::string, std::string>& labels)>;
 Task<std::string> create_fenced(Engine& engine, const ContainerSpec& spec, const Ours& ours);
 
@@ -48,6 +48,12 @@ struct Started {
   Ending ending;
 };
 Task<Started> start_watched(Engine& engine, const std::string& id, OnExit on_exit);
+// The two halves of start_watched for a container that was only created: the wait can be opened
+// ahead of a start that is due later. An exit that is told before means that the wait was cut.
+Task<std::unique_ptr<ExitWitness>> watch_first_exit(Engine& engine, const std::string& id,
+                                                    OnExit on_exit);
+Task<Started> start_under(Engine& engine, const std::string& id,
+                          std::unique_ptr<ExitWitness> witness);
 // For one that may run already: starts it where it is only created, unpauses it, and waits for `not
 // running`.
 Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exit);

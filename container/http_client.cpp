@@ -28,6 +28,7 @@ namespace {
 constexpr auto as_result = net::as_tuple(net::use_awaitable);
 constexpr std::size_t body_limit = 256U << 20;
 constexpr std::size_t piece_size = 64U << 10;
+constexpr std::size_t read_size = 16U << 10;
 constexpr std::size_t idle_limit = 8;
 
 std::chrono::nanoseconds span(double seconds) {
@@ -57,7 +58,9 @@ std::map<std::string, std::string> lower_case(const Fields& fields) {
 
 struct HttpConnection {
   HttpConnection(net::io_context& io, std::shared_ptr<std::size_t> losses)
-      : stream(io.get_executor()), lost(std::move(losses)) {}
+      : stream(io.get_executor()), lost(std::move(losses)) {
+    buffer.reserve(read_size);
+  }
 
   bool closed_by_peer() {
     char byte = 0;

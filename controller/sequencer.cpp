@@ -4,7 +4,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -301,9 +303,15 @@ Task<> Sequencer::carry_out(AttemptPtr attempt) {
   asio::co_spawn(co_await asio::this_coro::executor, finish_in_background(std::move(attempt)), asio::detached);
 }
 
+// Lets whoever is to be started be started first.
+Task<> Sequencer::stand_back() {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+}
+
 Task<> Sequencer::prepare_ahead(int worker) {
   const auto slot = static_cast<std::size_t>(worker);
   try {
+    co_await stand_back();
     double until = 0;
     const bool look_ahead = ahead_.size() == 1;  // with more workers a barrier is one for the start, too
     AttemptPtr next = draw(worker, look_ahead, &until);
@@ -317,6 +325,7 @@ Task<> Sequencer::prepare_ahead(int worker) {
 
 Task<> Sequencer::finish_in_background(AttemptPtr attempt) {
   try {
+    co_await stand_back();
     co_await finish(std::move(attempt));
   } catch (...) {
     fatal(std::current_exception());

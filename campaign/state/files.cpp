@@ -123,6 +123,24 @@ void make_private_folders(const fs::path& folder) {
   throw_errno("cannot create the folder", folder);
 }
 
+void make_scratch_folders(const fs::path& folder) {
+  if (::mkdir(folder.c_str(), 0700) == 0) return;
+  if (errno == ENOENT) {
+    make_private_folders(folder.parent_path());
+    if (::mkdir(folder.c_str(), 0700) == 0) return;
+  }
+  if (errno == EEXIST && fs::is_directory(folder)) return;
+  throw_errno("cannot create the folder", folder);
+}
+
+void write_scratch(const fs::path& path, const std::string& content) {
+  ::unlink(path.c_str());
+  const Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) throw_errno("cannot create", path);
+  if (!write_all(file.get(), content)) throw_errno("cannot write", path);
+}
+
 std::string unsafe_ownership(const fs::path& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) return "";

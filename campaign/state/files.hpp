@@ -16,7 +16,11 @@ void write_atomically(const std::filesystem::path& path, const std::string& cont
 void write_exclusively(const std::filesystem::path& path, const std::string& content);
 std::string read_file(const std::filesystem::path& path);  // throws std::system_error
 void sync_folder(const std::filesystem::path& folder);
-void make_private_folders(const std::filesystem::path& folder);  // 0700, like mkdir -p
+void make_private_folders(const std::filesystem::path& folder);  // 0700, like mkdir -p; durable
+// For what can be made again: 0700 and 0600 too, but not durable and not in one step. Throw
+// std::system_error.
+void make_scratch_folders(const std::filesystem::path& folder);
+void write_scratch(const std::filesystem::path& path, const std::string& content);
 
 // Who holds a campaign.
 struct Holder {
@@ -26,7 +30,8 @@ struct Holder {
   std::string text() const;  // "pid 4711 on node7 since 2026-11-21T00:43:00Z"
 };
 
-// controller.lock: flock, exclusive, O_CLOEXEC; its text only names the holder. Released by the destructor or death.
+// controller.lock: flock, exclusive, O_CLOEXEC; its text only names the holder. Released by the
+// destructor or death.
 class Lock {
  public:
   // nullopt in `lock` when another controller holds it; then `holder` says who.
@@ -38,7 +43,8 @@ struct Lock::Attempt {
   std::unique_ptr<Lock> lock;
   Holder holder;
 };
-// True when nobody holds it (LOCK_SH|LOCK_NB succeeds) or the file is gone: the proof that an owner is dead.
+// True when nobody holds it (LOCK_SH|LOCK_NB succeeds) or the file is gone: the proof that an owner
+// is dead.
 bool lock_is_free(const std::filesystem::path& path);
 
 // heartbeat/<writer>.json
@@ -46,12 +52,18 @@ struct Heartbeat {
   std::string writer, host, stage, wait_reason;
   std::int64_t pid = 0;
   double utc = 0;
-  double interval = 1;          // seconds between beats
+  double interval = 1;  // seconds between beats
   std::optional<double> wait_until_utc;
-  struct Worker { int id = 0; std::string run, stage; double started_utc = 0; double initialization_ms = 0; };
+  struct Worker {
+    int id = 0;
+    std::string run, stage;
+    double started_utc = 0;
+    double initialization_ms = 0;
+  };
   std::vector<Worker> workers;
 };
-void write_heartbeat(const std::filesystem::path& folder, const Heartbeat& beat);  // no fsync: replaced each second
+void write_heartbeat(const std::filesystem::path& folder,
+                     const Heartbeat& beat);  // no fsync: replaced each second
 std::vector<Heartbeat> read_heartbeats(const std::filesystem::path& folder);
 
 // control/<n>.json: requests to a running controller.
@@ -62,7 +74,8 @@ void write_stop_request(const std::filesystem::path& folder, const StopRequest& 
 // Reads and removes; the strongest of several.
 std::optional<StopRequest> take_stop_request(const std::filesystem::path& folder);
 
-// A folder or file that is not the caller's, or that group or others may write: says so; "" when all is well.
+// A folder or file that is not the caller's, or that group or others may write: says so; "" when
+// all is well.
 std::string unsafe_ownership(const std::filesystem::path& path);
 
 }  // namespace campaign

@@ -55,6 +55,7 @@ Task<> DockerRunner::prepare_now(Attempt& attempt) {
            is(container::label::attempt, std::to_string(attempt.number));
   };
   attempt.container_id = co_await container::create_fenced(*parts_.engine, spec, ours);
+  attempt.witness = co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
 }
 
 void DockerRunner::tell_end(const std::string& container_id) {
@@ -66,7 +67,7 @@ void DockerRunner::tell_end(const std::string& container_id) {
 
 Task<> DockerRunner::start_now(Attempt& attempt) {
   watched_[attempt.container_id] = &attempt;
-  auto started = co_await container::start_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
+  auto started = co_await container::start_under(*parts_.engine, attempt.container_id, std::move(attempt.witness));
   attempt.witness = std::move(started.witness);
   if (!attempt.witness) {
     take_ending(attempt, started.ending);
