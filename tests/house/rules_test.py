@@ -115,6 +115,13 @@ class Style(unittest.TestCase):
         self.refused("docs/a.md", "see /ho" "me/someone/a\n", "a path of one machine")
         self.assertEqual(self.said("docs/a.md", "HOME=/campaign/home/a\n")[0], 0)
 
+    def test_what_runs_leave_is_not_looked_at(self):
+        for left in ("examples/a/.state/m.json", "examples/a/results/s/r.json"):
+            self.assertEqual(self.said(left, "")[0], 1)
+            code, said = said_by(style, {left: "/ho" "me/someone/a\n", "docs/a.md": "fine\n"})
+            self.assertNotIn("a path of one machine", said)
+        self.refused("campaign/results/a.cpp", "// /ho" "me/someone/a\n", "a path of one machine")
+
     def test_exceptions_that_nobody_needs(self):
         with mock.patch.object(style, "LONG_FUNCTIONS", {"campaign/a.cpp:void f()": "a table"}):
             code, said = said_by(style, {"campaign/a.cpp": "void f() {}\n"})

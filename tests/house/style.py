@@ -122,10 +122,16 @@ def faults_of(path, name, text):
             yield number, "blanks at the end of the line"
 
 
+def left_by_runs(path, root):
+    parts = path.relative_to(root).parts
+    made = any(part.startswith(".") or part in ("node_modules", "__pycache__") for part in parts)
+    return made or (parts[0] == "examples" and "results" in parts)
+
+
 def files(root):
     yield from (p for p in root.iterdir() if p.is_file() and p.suffix in TEXT and p.name != ".git")
     for tree in TREES:
-        yield from (p for p in (root / tree).rglob("*") if p.is_file() and p.suffix in TEXT and "node_modules" not in p.parts)
+        yield from (p for p in (root / tree).rglob("*") if p.is_file() and p.suffix in TEXT and not left_by_runs(p, root))
 
 
 def main():
