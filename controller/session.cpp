@@ -28,6 +28,12 @@ SessionRun::SessionRun(const SessionRequest& request, Loop loop)
 SessionRun::~SessionRun() = default;
 
 SessionResult SessionRun::run() {
+  SessionResult result = carry_out();
+  result.fold = std::move(state_.fold);
+  return result;
+}
+
+SessionResult SessionRun::carry_out() {
   begun_utc_ = clock_.utc();
   state_ = open_state(request_, clock_);
   if (nothing_to_do()) {
@@ -210,14 +216,15 @@ SessionRun::Ended SessionRun::conclude(const SequenceEnd& end) {
 }
 
 void SessionRun::leave_snapshot() {
+  campaign::Snapshot snapshot{.fold = std::move(state_.fold), .offsets = state_.offsets};
   try {
-    campaign::Snapshot snapshot{.fold = state_.fold, .offsets = state_.offsets};
     snapshot.offsets[state_.journal->writer()] = state_.journal->offset();
     campaign::store_snapshot(state_.located.session, snapshot);
     snapshot_seq_ = ledger_->seq();
   } catch (const std::exception& error) {
     request_.progress->note(std::string("no snapshot was written (the journal holds everything): ") + error.what());
   }
+  state_.fold = std::move(snapshot.fold);
 }
 
 SessionResult SessionRun::result_of(const Ended& ended) {

@@ -36,6 +36,7 @@ struct SessionResult {
   bool already_finished = false; // nothing was run: the session had ended before
   campaign::Manifest manifest;
   campaign::ResultsFolder results;
+  campaign::Fold fold;           // the state of its runs at the end
   campaign::Summary summary;
 };
 

@@ -23,6 +23,7 @@ class SessionRun {
   SessionResult run();
 
  private:
+  SessionResult carry_out();
   // session_setup.cpp: everything up to the first run
   void prepare_folders();
   bool uses_containers() const;

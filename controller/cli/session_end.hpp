@@ -9,8 +9,7 @@ namespace controller::cli {
 SessionResult run_and_finish(SessionRequest request, const Globals& global, Console& console);
 // Prints the summary; gives the exit code.
 int print_session(SessionResult result, const Globals& global, Console& console);
-// Reads the session back: sets the counts of its summary, gives the runs that failed. Where it
-// cannot be read, nothing.
+// Sets the counts of its summary, gives the runs that failed.
 std::vector<FailedRun> failures_of(SessionResult& result);
 
 }  // namespace controller::cli

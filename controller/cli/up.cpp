@@ -63,18 +63,14 @@ SessionResult run_and_finish(SessionRequest request, const Globals& global, Cons
 }
 
 std::vector<FailedRun> failures_of(SessionResult& result) {
-  const campaign::Manifest& manifest = result.manifest;
-  const std::filesystem::path state_dir = manifest.state_dir;
-  try {
-    const SessionView view =
-        read_session({.state_dir = state_dir,
-                      .campaign_id = manifest.campaign_id,
-                      .session = {state_dir / manifest.campaign_id / manifest.session}});
-    count_runs(result.summary, view);
-    return failed_runs(view);
-  } catch (const std::exception&) {
-    return {};
-  }
+  SessionView view{.manifest = std::move(result.manifest),
+                   .fold = std::move(result.fold),
+                   .results = result.results};
+  count_runs(result.summary, view);
+  std::vector<FailedRun> failed = failed_runs(view);
+  result.manifest = std::move(view.manifest);
+  result.fold = std::move(view.fold);
+  return failed;
 }
 
 int print_session(SessionResult result, const Globals& global, Console& console) {

@@ -76,6 +76,7 @@ def main():
     pathlib.Path(chosen.out).parent.mkdir(parents=True, exist_ok=True)
     pathlib.Path(chosen.out).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(bench.table())
+    print(f"load before {seen['load_before'][0]:.2f}, after {seen['load_after'][0]:.2f}")
 
 
 main()
