@@ -11,7 +11,8 @@ RetryDecision decide_retry(const campaign::Retries& retries, FailureClass cls, i
   if (cls == FailureClass::config) return {};
   const auto allowed = retries.by_class.find(campaign::name_of(cls));
   if (allowed == retries.by_class.end() || failures >= allowed->second) return {};
-  const double backoff = retries.backoff_seconds * std::pow(2.0, failures);
+  constexpr int most_doublings = 60;  // far above any limit, and finite
+  const double backoff = retries.backoff_seconds * std::pow(2.0, std::min(failures, most_doublings));
   return {.retry = true, .backoff = std::min(backoff, retries.max_backoff_seconds)};
 }
 
