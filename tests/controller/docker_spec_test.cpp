@@ -26,7 +26,7 @@ runner:
   ulimits: {nofile: {soft: 10, hard: 20}}
   cpus: 1.5
   cpuset_cpus: "0-1"
-  memory: 2m
+  memory: 8m
   pids_limit: 9
   network: none
   ipc: private
@@ -88,7 +88,7 @@ TEST_F(DockerSpec, EveryFieldIsHandedOn) {
   EXPECT_EQ(got.working_dir, "/w");
   EXPECT_EQ(got.tmpfs, (std::map<std::string, std::string>{{"/scratch", "size=1m"}}));
   EXPECT_EQ(got.shm_size, 1 << 20);
-  EXPECT_EQ(got.memory, 2 << 20);
+  EXPECT_EQ(got.memory, 8 << 20);
   EXPECT_EQ(got.pids_limit, 9);
   EXPECT_EQ(got.cpus, 1.5);
   EXPECT_EQ(got.cpuset_cpus, "0-1");

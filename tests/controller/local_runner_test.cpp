@@ -64,7 +64,7 @@ TEST_F(LocalRun, ExitCodeAndSignalAreToldApart) {
   const auto& failed = run("exit 3");
   EXPECT_EQ(failed.cls, FailureClass::payload);
   EXPECT_EQ(failed.exit_code, 3);
-  const auto& killed = run("kill -SEGV $$");
+  const auto& killed = run("kill -SEGV $$$$");
   EXPECT_EQ(killed.cls, FailureClass::payload);
   EXPECT_EQ(killed.signal, SIGSEGV);
 }
@@ -195,6 +195,7 @@ TEST_F(LocalStop, AdoptedProcessIsKilledInAHurry) {
   bench_.loop().run(bench_.local().start(*attempt_));
   const auto runner = another();
   bench_.loop().run(runner->adopt(*attempt_));
+  while (!ran()) bench_.loop().run(bench_.wake().wait(0.01));
   const Runner::StopHow how{.grace = 600, .hurry = [] { return true; }};
   bench_.loop().run(runner->stop(*attempt_, how), 30);
   EXPECT_FALSE(process_alive(attempt_->pid, attempt_->pid_start));

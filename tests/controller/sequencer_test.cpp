@@ -57,23 +57,23 @@ TEST_F(Sequence, EqualFailuresSkipTheOtherCycles) {
   engine_.script = "exit-3";
   const SequenceEnd end = run("cycles: 4, skip_after_failures: 2", "[1]");
   EXPECT_EQ(end.paused, "");
-  EXPECT_EQ(phase("a1.c02"), RunPhase::failed);
-  EXPECT_EQ(phase("a1.c03"), RunPhase::skipped);
-  EXPECT_EQ(phase("a1.c04"), RunPhase::skipped);
+  EXPECT_EQ(phase("k.c02"), RunPhase::failed);
+  EXPECT_EQ(phase("k.c03"), RunPhase::skipped);
+  EXPECT_EQ(phase("k.c04"), RunPhase::skipped);
 }
 
 TEST_F(Sequence, ConfigFailureSkipsAtOnce) {
   engine_.script = "start-fails-127";
   run("cycles: 3", "[1]");
-  EXPECT_EQ(phase("a1.c01"), RunPhase::failed);
-  EXPECT_EQ(phase("a1.c02"), RunPhase::skipped);
+  EXPECT_EQ(phase("k.c01"), RunPhase::failed);
+  EXPECT_EQ(phase("k.c02"), RunPhase::skipped);
 }
 
 TEST_F(Sequence, MaxFailuresPauses) {
   engine_.script = "exit-3";
   const SequenceEnd end = run("cycles: 9, skip_after_failures: 0, max_failures: 2", "[1]");
   EXPECT_EQ(end.paused, "execution.max_failures: 2 runs have failed");
-  EXPECT_EQ(phase("a1.c03"), RunPhase::pending);
+  EXPECT_EQ(phase("k.c03"), RunPhase::pending);
 }
 
 TEST_F(Sequence, RetryIsAnotherAttemptAtTheEndOfItsCycle) {
@@ -129,18 +129,18 @@ TEST_F(Sequence, RecoveredRunIsNotDrawnBySomebodyElse) {
   AttemptPtr attempt = bench_->attempt();
   bench_->loop().run(bench_->docker().prepare(*attempt));
   Ledger& ledger = *bench_->context().ledger;
-  ledger.append({campaign::event::Claimed{
-                     .run = "a1.c01", .attempt = 1, .container = attempt->container_name},
-                 campaign::event::Starting{
-                     .run = "a1.c01", .attempt = 1, .container_id = attempt->container_id}});
+  ledger.append(
+      {campaign::event::Claimed{.run = "k.c01", .attempt = 1, .container = attempt->container_name},
+       campaign::event::Starting{
+           .run = "k.c01", .attempt = 1, .container_id = attempt->container_id}});
   attempt->entry = Entry::start_again;
   attempt->resumed = attempt->claimed = attempt->prepared = attempt->started = true;
   SequencerInput input{.context = &bench_->context()};
   input.recovered.push_back(std::move(attempt));
   Sequencer sequencer(std::move(input));
   bench_->loop().run(sequencer.run());
-  EXPECT_THAT(started(engine_), ElementsAre("a1.c01-a1"));
-  EXPECT_EQ(phase("a1.c01"), RunPhase::completed);
+  EXPECT_THAT(started(engine_), ElementsAre("k.c01-a1"));
+  EXPECT_EQ(phase("k.c01"), RunPhase::completed);
 }
 
 }  // namespace
