@@ -10,6 +10,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <unordered_map>
 
 #include "container/labels.hpp"
 #include "controller/runners/docker_spec.hpp"
@@ -69,6 +70,21 @@ Sequencer::Sequencer(SequencerInput input)
     completed_ += state.phase == RunPhase::completed || state.phase == RunPhase::aggregated;
     failed_ += state.phase == RunPhase::failed && state.final;
     skipped_ += state.phase == RunPhase::skipped;
+  }
+  take_up_streaks();
+}
+
+// Failures that an earlier controller saw count on; a pause has begun the list anew.
+void Sequencer::take_up_streaks() {
+  if (fold_.outcomes.empty()) return;
+  std::unordered_map<std::string, std::uint32_t> experiments;
+  for (std::size_t i = 0; i < plan_.runs.size(); ++i) experiments[order_.id(i)] = plan_.runs[i].experiment;
+  for (const auto& [run, cls] : fold_.outcomes) {
+    const campaign::RunState& state = fold_.run(run);
+    const bool settled = cls == FailureClass::none || (state.final && state.cls == cls);
+    const auto experiment = experiments.find(run);
+    if (settled && experiment != experiments.end())
+      streaks_.add({experiment->second, cls, state.exit_code});
   }
 }
 

@@ -52,6 +52,7 @@ class Sequencer {
   void settle(const Attempt& attempt);
   void tell(const Attempt& attempt);
   void weigh(const Attempt& attempt, bool failed);
+  void take_up_streaks();
   void skip_rest(std::uint32_t experiment, const std::string& reason);
   void check_room();
   void fatal(std::exception_ptr failure);

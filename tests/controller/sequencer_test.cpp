@@ -62,6 +62,15 @@ TEST_F(Sequence, EqualFailuresSkipTheOtherCycles) {
   EXPECT_EQ(phase("k.c04"), RunPhase::skipped);
 }
 
+TEST_F(Sequence, FailuresThatAnEarlierControllerSawCountOn) {
+  engine_.script = "exit-3";
+  selected_ = {0};
+  run("cycles: 4, skip_after_failures: 2", "[1]");
+  bench_->run({1});
+  EXPECT_EQ(phase("k.c02"), RunPhase::failed);
+  EXPECT_EQ(phase("k.c03"), RunPhase::skipped);
+}
+
 TEST_F(Sequence, ConfigFailureSkipsAtOnce) {
   engine_.script = "start-fails-127";
   run("cycles: 3", "[1]");
