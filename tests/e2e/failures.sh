@@ -1,0 +1,3 @@
+#!/bin/bash
+# Runs that fail in each way, hooks, gaps; see failures.py.
+exec python3 "$(dirname "${BASH_SOURCE[0]}")/failures.py" "$@"

@@ -1,0 +1,83 @@
+"""Two controllers never share a campaign, and two campaigns never touch each other."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
+from campaign import Campaign  # noqa: E402
+from check import Checks, need_engine  # noqa: E402
+
+checks = Checks("controllers")
+SMALL = {"axes": {"size": [1, 2]}, "execution": {"cycles": 2}}
+
+
+def running(campaign):
+    campaign.payload("while [ ! -e /witness/go ]; do sleep 0.05; done")
+    process = campaign.start_up()
+    campaign.until_payload()
+    return process
+
+
+def let_go(campaign, process):
+    (campaign.folder / "witness/go").touch()
+    assert campaign.ended(process) == 0, campaign.said()[-2000:]
+    campaign.assert_complete()
+
+
+@checks.statement
+def second_controller_is_refused_and_names_the_first():
+    with Campaign(SMALL) as campaign:
+        process = running(campaign)
+        for command in (("up", campaign.file), ("resume", campaign.name), ("up", campaign.file, "--new")):
+            text = campaign.run(*command, expect=4)
+            assert str(process.pid) in text, f"{process.pid} is not named: {text}"
+        let_go(campaign, process)
+
+
+@checks.statement
+def down_of_a_live_campaign_is_refused():
+    with Campaign(SMALL) as campaign:
+        process = running(campaign)
+        text = campaign.run("down", campaign.name, expect=4)
+        assert "stop" in text, text
+        assert campaign.containers()
+        let_go(campaign, process)
+
+
+@checks.statement
+def down_of_a_dead_campaign_removes_its_containers():
+    with Campaign(SMALL) as campaign:
+        campaign.signal(running(campaign))
+        assert campaign.containers()
+        campaign.run("down", campaign.name)
+        campaign.assert_nothing_left()
+        (campaign.folder / "witness/go").touch()
+        campaign.up()
+        campaign.assert_complete(starts=2)
+
+
+@checks.statement
+def same_name_from_two_folders():
+    with Campaign(SMALL) as first, Campaign(SMALL) as second:
+        processes = [(c, running(c)) for c in (first, second)]
+        first.signal(processes[0][1])
+        second.run("status", second.name)
+        again = first.start_up()
+        first.until("adopted")
+        let_go(first, again)
+        let_go(*processes[1])
+        assert first.uids() != second.uids()
+
+
+@checks.statement
+def down_touches_no_other_campaign_of_its_name():
+    with Campaign(SMALL) as first, Campaign(SMALL) as second:
+        process = running(second)
+        first.signal(running(first))
+        first.run("down", first.name)
+        first.assert_nothing_left()
+        let_go(second, process)
+
+
+need_engine(checks.prefix)
+checks.main()

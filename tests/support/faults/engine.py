@@ -1,0 +1,76 @@
+"""A dockerd of our own that tests may stop and kill: own network namespace, data root, exec root and socket."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from campaign import IMAGE, docker, wait_for
+from check import Skip
+
+
+def why_not():
+    """Why no engine of our own can be had, "" when it can."""
+    if os.geteuid() != 0:
+        return "needs root, to start an engine that may be stopped"
+    missing = [tool for tool in ("dockerd", "docker", "unshare", "ip") if not shutil.which(tool)]
+    return f"needs {', '.join(missing)}" if missing else ""
+
+
+class OwnEngine:
+    """Use as a context manager. `host` is what DOCKER_HOST takes; the probe image is on it."""
+
+    def __enter__(self):
+        reason = why_not()
+        if reason:
+            raise Skip(reason)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cctl-engine-"))
+        self.host = f"unix://{self.folder}/docker.sock"
+        self.process = None
+        try:
+            self.start()
+            archive = self.folder / "image.tar"
+            docker("save", "-o", archive, IMAGE)
+            docker("load", "-i", archive, host=self.host)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self):
+        options = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
+        places = [f"--{key}={self.folder}/{value}" for key, value in
+                  {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}.items()]
+        command = ["dockerd", "-H", self.host, *places, *options]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "engine", *command],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )
+        wait_for("an engine of our own", self.answers)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError("dockerd ended:\n" + (self.folder / "log").read_text()[-2000:])
+        return docker("version", host=self.host, check=False).count("Version:") >= 2
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(120)
+        (self.folder / "pid").unlink(missing_ok=True)
+
+    def __exit__(self, *_):
+        left = docker("ps", "-aq", host=self.host, check=False).split()
+        if left:
+            docker("rm", "-f", *left, host=self.host, check=False)
+        self.stop()
+        with contextlib.suppress(OSError, ValueError):  # containerd outlives a dockerd that was killed
+            os.kill(int((self.folder / "exec/containerd/containerd.pid").read_text()), signal.SIGKILL)
+        mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+        for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
