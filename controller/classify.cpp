@@ -42,6 +42,9 @@ Classified classify(const ProcessEnding& ending, OurStop our_stop) {
   const bool failed = ending.signal || ending.exit_code.value_or(0) != 0;
   if (ending.engine_gap && failed && looks_like_the_engines_doing(ending))
     return {FailureClass::infra, "the engine went away while it ran (" + how_it_exited(ending) + ")"};
+  if (failed && ending.outcome && ending.outcome->stopped_by)
+    return {FailureClass::infra, "was told to stop (" + *ending.outcome->stopped_by +
+                                     "), and not by this controller (" + how_it_exited(ending) + ")"};
   if (!ending.known && !ending.start_failed)
     return {FailureClass::infra, ending.error.empty() ? "what became of it is unknown" : ending.error};
   if (ending.oom_killed && failed)

@@ -75,6 +75,17 @@ campaign::FoundOnDisk look_on_disk(const RunContext& context, const std::string&
   return found;
 }
 
+// Results that were accepted before their record was durable, or whose record was cut off with its journal.
+void look_for_accepted(const RunContext& context, campaign::ReconcileInput& input) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(context.results.folder / "raw", error)) {
+    const std::string run = entry.path().filename();
+    const RunState& state = input.fold->run(run);
+    if (state.phase == RunPhase::completed || state.phase == RunPhase::aggregated || input.on_disk.contains(run)) continue;
+    input.on_disk[run] = look_on_disk(context, run, state);
+  }
+}
+
 class Recovery {
  public:
   explicit Recovery(const RecoveryInput& input) : input_(input), context_(*input.context) {
@@ -201,6 +212,7 @@ Task<campaign::ReconcileInput> observe(const RunContext& context, container::Eng
     }
   for (const auto& [run, state] : fold.runs)
     if (in_flight(state)) input.on_disk[run] = look_on_disk(context, run, state);
+  look_for_accepted(context, input);
   co_return input;
 }
 

@@ -178,6 +178,7 @@ void outcome_times(Archive& field, Times& o) {
   field("end_utc", o.end_utc);
   field("boot", o.boot);
   field("killed_descendants", o.killed_descendants);
+  field("stopped_by", o.stopped_by);
 }
 
 ordered_json put(const Outcome& o) {

@@ -51,6 +51,7 @@ struct Outcome {
   std::optional<std::int64_t> window_begin_ns, window_end_ns;
   std::int64_t stdout_bytes = 0, stderr_bytes = 0, stdout_kept = 0, stderr_kept = 0;
   int killed_descendants = 0;
+  std::optional<std::string> stopped_by;  // the signal that told the launcher to stop the payload
 };
 std::optional<Outcome> read_outcome(
     const std::filesystem::path& ctl_folder);  // nullopt: absent or not whole

@@ -50,6 +50,16 @@ TEST(Classify, EngineGapComesBeforeOom) {
   EXPECT_EQ(class_of(ending), FailureClass::infra);
 }
 
+TEST(Classify, AStopByOthersIsInfraUnlessTheRunSucceeded) {
+  ProcessEnding ending = launched(143);
+  ending.outcome->stopped_by = "TERM";
+  EXPECT_EQ(class_of(ending), FailureClass::infra);
+  EXPECT_EQ(class_of(ending, OurStop::timeout), FailureClass::timeout);
+  ending = launched(0);
+  ending.outcome->stopped_by = "TERM";
+  EXPECT_EQ(class_of(ending), FailureClass::none);
+}
+
 TEST(Classify, UnknownIsInfraAndNeverASuccess) {
   EXPECT_EQ(class_of({}), FailureClass::infra);
   EXPECT_EQ(class_of({.exit_code = 0}), FailureClass::infra);

@@ -71,13 +71,12 @@ WAITS = "while [ ! -e /witness/go ]; do sleep 0.05; done"
 
 @checks.statement
 def full_while_a_run_is_under_way():
-    # More work than the reserve of the journal takes: many runs after the disk is full.
-    fills(WAITS, lambda campaign: campaign.until_payload(), cycles=200)
+    fills(WAITS, lambda campaign: campaign.until_payload())
 
 
 @checks.statement
 def full_with_workers_and_overlap():
-    fills(WAITS, lambda campaign: campaign.until_payload(2), cycles=200, workers=2, overlap="always")
+    fills(WAITS, lambda campaign: campaign.until_payload(2), workers=2, overlap="always")
 
 
 @checks.statement

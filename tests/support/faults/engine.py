@@ -61,15 +61,17 @@ class OwnEngine:
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.wait(120)
-        (self.folder / "pid").unlink(missing_ok=True)
+        containerd = self.folder / "exec/containerd/containerd.pid"
+        with contextlib.suppress(OSError, ValueError):  # it may outlive a dockerd that was killed
+            os.kill(int(containerd.read_text()), signal.SIGKILL)
+        for pid in (self.folder / "pid", containerd):
+            pid.unlink(missing_ok=True)
 
     def __exit__(self, *_):
         left = docker("ps", "-aq", host=self.host, check=False).split()
         if left:
             docker("rm", "-f", *left, host=self.host, check=False)
         self.stop()
-        with contextlib.suppress(OSError, ValueError):  # containerd outlives a dockerd that was killed
-            os.kill(int((self.folder / "exec/containerd/containerd.pid").read_text()), signal.SIGKILL)
         mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)
