@@ -324,10 +324,16 @@ Task<> Sequencer::stand_back() {
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
 }
 
+// What is drawn next depends on how the last run ended, and its cycle is open until then.
+Task<> Sequencer::settled_before() {
+  while (background_ > 0) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
+}
+
 Task<> Sequencer::prepare_ahead(int worker) {
   const auto slot = static_cast<std::size_t>(worker);
   try {
     co_await stand_back();
+    if (ahead_.size() == 1) co_await settled_before();
     double until = 0;
     const bool look_ahead = ahead_.size() == 1;  // with more workers a barrier is one for the start, too
     AttemptPtr next = draw(worker, look_ahead, &until);

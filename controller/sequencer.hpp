@@ -46,6 +46,7 @@ class Sequencer {
   Task<> finish(AttemptPtr attempt);
   Task<> finish_in_background(AttemptPtr attempt);
   Task<> stand_back();
+  Task<> settled_before();
   Task<> prepare_ahead(int worker);
   Task<> release(Attempt& attempt);
   void fail_early(Attempt& attempt, campaign::FailureClass cls, const std::string& why);
