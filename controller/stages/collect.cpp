@@ -109,10 +109,12 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   return record;
 }
 
+// Logs stand in the ctl folder until a failed attempt is kept; then they are beside its results.
 std::string tail_of(const Attempt& attempt) {
-  std::string tail = campaign::log_tail(attempt.paths.ctl / "stderr.log", {});
-  if (tail.empty()) tail = campaign::log_tail(attempt.paths.ctl / "stdout.log", {});
-  return tail;
+  for (const char* name : {"stderr.log", "stdout.log"})
+    for (const auto& folder : {attempt.paths.ctl, attempt.paths.results})
+      if (std::string tail = campaign::log_tail(folder / name, {}); !tail.empty()) return tail;
+  return "";
 }
 
 class CollectStage : public Stage {
