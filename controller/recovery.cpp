@@ -152,7 +152,8 @@ class Recovery {
     attempt->container_name = state.container;
     attempt->container_id = step.id.empty() ? state.container_id : step.id;
     attempt->prepared = entry != Entry::create_again;
-    attempt->started = entry != Entry::create_again;
+    attempt->started = entry != Entry::create_again &&
+                       !(entry == Entry::start_again && state.phase == RunPhase::initialised);
     if (!state.owner.empty() && state.owner != context_.ledger->writer())
       context_.ledger->append(campaign::event::Adopted{.run = step.run,
                                                        .attempt = step.attempt,

@@ -56,6 +56,7 @@ Sequencer::Sequencer(SequencerInput input)
   for (AttemptPtr& attempt : input.recovered) {
     for (std::size_t i = 0; i < plan_.runs.size(); ++i)
       if (order_.id(i) == attempt->run) in_flight_.insert(i);
+    if (!attempt->started) attempt->gap_length = recovered_gap(*attempt);
     recovered_.push_back(std::move(attempt));
   }
   for (const auto& experiment : plan_.experiments)
@@ -208,6 +209,14 @@ double Sequencer::gap_length(const Attempt& attempt) const {
                  : execution.config_gap_seconds;
 }
 
+// Its cycle was entered by the controller that claimed it: only the journalled gap tells whether it crossed into one.
+double Sequencer::recovered_gap(const Attempt& attempt) const {
+  const campaign::Execution& execution = context_.campaign->execution;
+  if (!context_.resumed_gap || context_.resumed_gap_run != attempt.run) return execution.config_gap_seconds;
+  return std::min(context_.resumed_gap->length,
+                  std::max(execution.config_gap_seconds, execution.cycle_gap_seconds));
+}
+
 void Sequencer::claim(Attempt& attempt) {
   attempt.paths = attempt_paths(context_.results, attempt);
   attempt.position = fold_.position + 1;
@@ -300,7 +309,7 @@ Task<> Sequencer::carry_out(AttemptPtr attempt) {
   const bool fresh = attempt->entry == Entry::fresh || attempt->entry == Entry::create_again;
   WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt->worker)];
   if (fresh && !attempt->prepared && !co_await get_ready(*attempt, Part::ahead)) co_return;
-  if (fresh && !attempt->early_failure && !co_await get_ready(*attempt, Part::before)) co_return;
+  if (!attempt->started && !attempt->early_failure && !co_await get_ready(*attempt, Part::before)) co_return;
   const bool always = context_.campaign->execution.overlap == campaign::Overlap::always;
   if (worker.initialization == 0) worker.initialization = context_.clock->boottime() - begin_;
   if (always && !attempt->early_failure && !context_.stop->no_new_runs() && recovered_.empty()) {
