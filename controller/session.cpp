@@ -43,8 +43,8 @@ SessionResult SessionRun::carry_out() {
   connect();
   begin_journal();
   fill_context();
-  reopen_changed();
   apply_selectors();
+  finish_superseding(state_);
   return go();
 }
 
@@ -68,7 +68,7 @@ void SessionRun::stopped_early() const {
 
 bool SessionRun::nothing_to_do() const {
   const UpOptions& options = request_.options;
-  return !state_.created && finished(state_.fold) && !state_.revised && options.retry.empty() &&
+  return !state_.created && finished(state_.fold) && !state_.revised && state_.unrecorded == 0 && options.retry.empty() &&
          options.rerun.empty();
 }
 

@@ -53,8 +53,6 @@ class SessionRun {
   void apply_selectors();
   // --retry gives failed and skipped runs new attempts, --rerun any that are done.
   void reopen(const std::string& text, bool rerun);
-  void reopen_run(const std::string& id, const campaign::RunState& state, const std::string& reason);
-  void reopen_changed();
   std::set<std::size_t> selected() const;
 
   // session.cpp: the runs, and the end

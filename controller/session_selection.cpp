@@ -22,25 +22,11 @@ void SessionRun::reopen(const std::string& text, bool rerun) {
     const campaign::RunState state = state_.fold.run(id);
     const bool accepted = state.phase == RunPhase::completed || state.phase == RunPhase::aggregated;
     if (!state.done() || (accepted && !rerun) || !selector.matches({&plan, &run, &state})) continue;
-    reopen_run(id, state, rerun ? "rerun" : "retry");
+    ledger_->append(reopening(state_.fold, id, rerun ? "rerun" : "retry"));
     ++reopened;
   }
   if (reopened == 0)
     throw CommandError(ExitCode::usage, "no run that is done matches '" + text + "'; `campaignctl status --runs` lists them");
-}
-
-void SessionRun::reopen_run(const std::string& id, const campaign::RunState& state, const std::string& reason) {
-  std::vector<campaign::Event> events;
-  if (state.phase == RunPhase::completed || state.phase == RunPhase::aggregated) {
-    campaign::supersede(state_.results, id, state.attempt);
-    events.push_back(campaign::event::Superseded{.run = id, .attempt = state.attempt});
-  }
-  events.push_back(campaign::event::Reopened{.run = id, .reason = reason});
-  ledger_->append(events);
-}
-
-void SessionRun::reopen_changed() {
-  for (const std::string& id : state_.changed_runs) reopen_run(id, state_.fold.run(id), "change");
 }
 
 std::set<std::size_t> SessionRun::selected() const {

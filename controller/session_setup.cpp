@@ -96,7 +96,7 @@ void SessionRun::begin_journal() {
     store_new_session(state_, engine_id, clock_);
   } else {
     state_.journal = campaign::Journal::create(state_.located.session.journal(), clock_);
-    if (state_.revised) store_revision(state_);
+    if (state_.revised || state_.unrecorded > 0) store_revision(state_);
   }
   ledger_ = std::make_unique<Ledger>(*state_.journal, state_.fold, [this] { loop_.wake.notify(); });
   ledger_->append(campaign::event::ControllerStarted{

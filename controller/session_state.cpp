@@ -98,11 +98,30 @@ void read_fold(OpenState& state) {
   if (state.campaign.id.empty()) state.campaign = std::move(view.campaign);
 }
 
+bool is_accepted(const campaign::RunState& state) {
+  return state.phase == campaign::RunPhase::completed || state.phase == campaign::RunPhase::aggregated;
+}
+
+// A controller that died between a new manifest and its record: what it would have run again is told by the results.
+void find_unrecorded(OpenState& state) {
+  const int latest = campaign::latest_revision(state.located.session, state.campaign.io.manifest_filename);
+  if (latest <= state.fold.revision) return;
+  state.unrecorded = latest;
+  for (const campaign::PlannedRun& run : state.manifest.plan.runs) {
+    const std::string id = campaign::run_id(state.manifest.plan, run);
+    if (!is_accepted(state.fold.run(id))) continue;
+    const auto record = campaign::accepted_record(state.results, id);
+    if (record && record->hash != state.manifest.plan.experiments[run.experiment].hash) state.changed_runs.push_back(id);
+  }
+}
+
 // Puts the file's plan against the session's; throws when that needs the user's word.
 void continue_session(OpenState& state, const UpOptions& options) {
   Continuation next = continue_plan(state.campaign, state.manifest, state.fold);
   if (next.changes.empty()) {
+    const auto min_free = state.campaign.io.min_free;
     state.campaign = campaign::decode_campaign(state.manifest.document, state.manifest.file);
+    state.campaign.io.min_free = min_free;
     return;
   }
   if (next.needs_consent && !options.accept_changes) {
@@ -112,7 +131,8 @@ void continue_session(OpenState& state, const UpOptions& options) {
                                                "changed; --new starts a new session");
   }
   state.changes = std::move(next.changes);
-  state.changed_runs = std::move(next.changed_runs);
+  for (std::string& run : next.changed_runs)
+    if (std::ranges::find(state.changed_runs, run) == state.changed_runs.end()) state.changed_runs.push_back(std::move(run));
   state.manifest.plan = std::move(next.plan);
   state.manifest.document = state.campaign.document;
   state.manifest.config_hash = campaign::sha256_hex(campaign::canonical_json(state.manifest.document));
@@ -195,8 +215,9 @@ OpenState open_state(const SessionRequest& request, const campaign::Clock& clock
   }
   check_ownership(state.located.session.folder);
   read_fold(state);
-  if (!request.located && !state.fold.abandoned) continue_session(state, request.options);
   state.results = results_folder(state.manifest);
+  find_unrecorded(state);
+  if (!request.located && !state.fold.abandoned) continue_session(state, request.options);
   return state;
 }
 
@@ -218,12 +239,39 @@ void store_new_session(OpenState& state, const std::string& engine_id, const cam
 }
 
 void store_revision(OpenState& state) {
-  const int revision = state.fold.revision + 1;
-  campaign::store_manifest(state.located.session, state.manifest, revision);
+  int revision = state.unrecorded;
+  if (state.revised) {
+    revision = std::max(state.fold.revision, state.unrecorded) + 1;
+    campaign::store_manifest(state.located.session, state.manifest, revision);
+  }
   std::vector<std::string> changes;
   for (const PlanChange& change : state.changes) changes.push_back(change.text());
+  std::vector<campaign::Event> events = {campaign::event::PlanRevised{
+      .revision = revision, .reason = state.revised ? "campaign file" : "taken up", .changes = changes}};
+  for (const std::string& run : state.changed_runs)
+    for (campaign::Event& event : reopening(state.fold, run, "change")) events.push_back(std::move(event));
   Ledger ledger(*state.journal, state.fold, [] {});
-  ledger.append(campaign::event::PlanRevised{.revision = revision, .reason = "campaign file", .changes = changes});
+  ledger.append(events);
+}
+
+std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::string& run, const std::string& reason) {
+  const campaign::RunState& state = fold.run(run);
+  std::vector<campaign::Event> events;
+  if (is_accepted(state)) events.push_back(campaign::event::Superseded{.run = run, .attempt = state.attempt});
+  events.push_back(campaign::event::Reopened{.run = run, .reason = reason});
+  return events;
+}
+
+void finish_superseding(const OpenState& state) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(state.results.folder / "raw", none)) {
+    const std::string run = entry.path().filename();
+    const campaign::RunState& known = state.fold.run(run);
+    if (known.phase != campaign::RunPhase::pending || known.attempt == 0) continue;
+    const auto record = campaign::accepted_record(state.results, run);
+    if (record && record->attempt <= known.attempt && record->attempt != known.released)
+      campaign::supersede(state.results, run, record->attempt);
+  }
 }
 
 }  // namespace controller

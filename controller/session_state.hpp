@@ -19,6 +19,7 @@ struct OpenState {
   std::unique_ptr<campaign::Journal> journal;  // not opened when the session has ended and nothing is to be done
   bool created = false;                        // the manifest is not stored yet: store_new_session does it
   bool revised = false;                        // the plan grew or was changed: store_revision
+  int unrecorded = 0;                          // a revision that is stored and not in the journal: its controller died
   std::vector<campaign::PlanChange> changes;
   std::optional<Located> abandoned;            // --new over an unfinished session
   std::vector<std::string> changed_runs;       // of changed experiments, to be run again
@@ -29,7 +30,13 @@ OpenState open_state(const SessionRequest& request, const campaign::Clock& clock
 
 // Writes the manifest, the journal's first records and the `latest` links. Images are known by now.
 void store_new_session(OpenState& state, const std::string& engine_id, const campaign::Clock& clock);
+// Makes a revised plan durable, and with it, in the same breath of the journal, that its changed runs run again.
 void store_revision(OpenState& state);
+
+// A run becomes pending again, its accepted result counts no more. finish_superseding moves that result away afterwards:
+// what the journal says comes first, and the next controller makes up for a move that is missing.
+std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::string& run, const std::string& reason);
+void finish_superseding(const OpenState& state);
 
 // The plan as this campaign file has it, against an earlier session: names kept, order grown. Pure.
 struct Continuation {

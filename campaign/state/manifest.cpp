@@ -308,6 +308,11 @@ Manifest latest_manifest(const SessionFolder& session, const std::string& filena
   throw std::runtime_error("no whole manifest in " + session.folder.string() + ":" + reasons);
 }
 
+int latest_revision(const SessionFolder& session, const std::string& filename) {
+  const auto found = revisions(session, filename);
+  return found.empty() ? 0 : *std::max_element(found.begin(), found.end());
+}
+
 void store_manifest(const SessionFolder& session, const Manifest& manifest, int revision) {
   make_private_folders(session.folder);
   const Value* written = manifest.document.at_path("io.manifest_filename");

@@ -38,6 +38,7 @@ struct SessionFolder {
 };
 // The highest whole manifest of a session. Throws std::runtime_error when none is whole.
 Manifest latest_manifest(const SessionFolder& session, const std::string& filename);
+int latest_revision(const SessionFolder& session, const std::string& filename);  // the highest there, 0 for none
 // Revision 0 is <filename>, n > 0 is <stem>.<n>.json; <filename> is the document's io.manifest_filename, else
 // campaign_manifest.json. Made exclusively: std::system_error with EEXIST when that revision is there.
 void store_manifest(const SessionFolder& session, const Manifest& manifest, int revision);
