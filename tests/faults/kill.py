@@ -6,6 +6,7 @@ CAMPAIGNCTL_SOAK every boundary of a campaign of 12 runs, torn records too, and 
 
 import pathlib
 import random
+import signal
 import sys
 import threading
 
@@ -19,21 +20,29 @@ MODES = {
     "plain": {},
     "gaps": {"execution": {"config_gap_seconds": 0.8}},
     "hooks": {"hooks": {"prepare": ["true"], "conclude": ["true"], "cleanup": ["true"]}},
+    "failing": {"execution": {"retries": {"payload": 1}}},
     "always": {"execution": {"overlap": "always"}},
     "workers": {"execution": {"workers": 2}},
     "workers_always": {"execution": {"workers": 2, "overlap": "always"}},
 }
+# In "failing" one experiment fails the first time.
+TASKS = {"failing": '[ "$CAMPAIGN_EXPERIMENT$CAMPAIGN_ATTEMPT" != s11 ] || { echo no >&2; exit 3; }'}
+STARTS = {"failing": 2}
 # How an undisturbed campaign goes in each mode: its figures and the number of its records, computed once.
 undisturbed = {}
 once = threading.Lock()
 
 
+def made(mode):
+    return Campaign(MODES[mode], task=TASKS.get(mode, "sleep 0.1"))
+
+
 def reference(mode):
     with once:
         if mode not in undisturbed:
-            with Campaign(MODES[mode]) as campaign:
+            with made(mode) as campaign:
                 campaign.up()
-                campaign.assert_complete()
+                campaign.assert_complete(STARTS.get(mode, 1))
                 records = campaign.records()
                 took = (records[-1]["mono_ns"] - records[0]["mono_ns"]) / 1e9
                 undisturbed[mode] = (campaign.figures(), records, took)
@@ -43,13 +52,13 @@ def reference(mode):
 def go_on(campaign, mode):
     """After the kill: `up` until it ends well, then everything that must hold."""
     campaign.up()
-    campaign.assert_complete()
+    campaign.assert_complete(STARTS.get(mode, 1))
     figures = campaign.figures()
     assert figures == reference(mode)[0], f"{figures}\nundisturbed: {reference(mode)[0]}"
 
 
 def killed_at(mode, order):
-    with Campaign(MODES[mode]) as campaign:
+    with made(mode) as campaign:
         text = campaign.up(kill=order, expect=None)
         code = campaign.started[-1].returncode
         assert code == -9, f"was not killed at {order}: exit code {code}\n{text[-1500:]}"
@@ -57,7 +66,7 @@ def killed_at(mode, order):
 
 
 def killed_after(mode, seconds, twice):
-    with Campaign(MODES[mode]) as campaign:
+    with made(mode) as campaign:
         for _ in range(2 if twice else 1):
             process = campaign.start_up()
             try:
@@ -73,6 +82,7 @@ def add_kinds():
         "plain": ["session_started", "controller_started", "cycle_entered", "claimed", "starting", "exited",
                   "completed", "finished"],
         "gaps": ["gap_started"],
+        "failing": ["failed"],
         "hooks": ["cleanup_owed", "cleanup_done"],
     }
     alone = ("session_started", "controller_started", "finished", "cleanup_owed", "cleanup_done")
@@ -85,6 +95,66 @@ def add_kinds():
         checks.add(f"record.{event}.torn", lambda o=f"{event}:3:torn": killed_at("plain", o))
     for when in ("before", "after"):
         checks.add(f"rename.{when}", lambda o=f"rename:25:{when}": killed_at("plain", o))
+
+
+def dies(campaign, process):
+    code = campaign.ended(process)
+    assert code == -9, f"was not killed: exit code {code}\n{campaign.said()[-1500:]}"
+
+
+def in_adoption(order):
+    with made("plain") as campaign:
+        campaign.up(kill="starting:3:durable", expect=-9)
+        dies(campaign, campaign.start_up(kill=order))
+        go_on(campaign, "plain")
+
+
+def in_a_stop(changes, task, seen, order):
+    """Killed while it stops by a signal: what was under way runs again, once."""
+    with Campaign(changes, task=task) as campaign:
+        process = campaign.start_up(kill=order)
+        seen(campaign)
+        process.send_signal(signal.SIGTERM)
+        dies(campaign, process)
+        campaign.payload("true")
+        campaign.up()
+        campaign.assert_complete(starts=2)
+
+
+def in_a_request(request, order, changes=None):
+    """Killed while a finished campaign takes up a request for more."""
+    small = {"axes": {"size": [1, 2]}, "execution": {"cycles": 2}}
+    with Campaign(small) as campaign:
+        campaign.up()
+        campaign.write(changes)
+        dies(campaign, campaign.start_up(*request, kill=order))
+        campaign.up()
+        campaign.assert_complete(starts=2)
+
+
+def add_kinds_of_later_controllers():
+    gaps, asleep = {"execution": {"config_gap_seconds": 3}}, "sleep 60 & wait $!"
+    in_gap, in_run = (lambda c: c.until("gap_started")), (lambda c: c.until_payload())
+    for when in ("before", "durable"):
+        checks.add(f"record.adopted.{when}", lambda w=when: in_adoption(f"adopted:1:{w}"))
+        for event, changes, task, seen in (
+            ("released", gaps, "true", in_gap),
+            ("drained", gaps, "true", in_gap),
+            ("interrupted", {}, asleep, in_run),
+        ):
+            checks.add(
+                f"record.{event}.{when}",
+                lambda c=changes, t=task, s=seen, o=f"{event}:1:{when}": in_a_stop(c, t, s, o),
+            )
+        for event, request, changes in (
+            ("reopened", ("--rerun", "s1.c01"), None),
+            ("superseded", ("--rerun", "s1.c01"), None),
+            ("plan_revised", (), {"execution": {"cycles": 3}}),
+        ):
+            checks.add(
+                f"record.{event}.{when}",
+                lambda r=request, o=f"{event}:1:{when}", c=changes: in_a_request(r, o, c),
+            )
 
 
 def every_boundary():
@@ -102,7 +172,7 @@ def every_boundary():
 
 def add_moments(count):
     generator = random.Random(SEED)
-    modes = [mode for mode in MODES if mode not in ("hooks", "gaps")]
+    modes = [mode for mode in MODES if mode not in ("hooks", "gaps", "failing")]
     for n in range(count):
         mode, share, twice = modes[n % len(modes)], generator.random(), n % 5 == 4
         checks.add(
@@ -113,6 +183,7 @@ def add_moments(count):
 
 need_engine(checks.prefix)
 add_kinds()
+add_kinds_of_later_controllers()
 add_moments(100 if SOAK else 20)
 if SOAK:
     every_boundary()

@@ -278,6 +278,8 @@ class Campaign:
         assert status["state"] == "finished", f"the session is {status['state']}"
         assert status["runs_completed"] == len(runs), f"{status['runs_completed']} of {len(runs)} completed"
         done, begun = self.counts("end"), self.counts("start")
+        again = [key for key, count in collections.Counter(self.witness()).items() if count > 1]
+        assert not again, f"told twice: {again}"
         for run in runs:
             assert done[run] >= 1, f"{run} never came to its end"
             assert begun[run] <= starts, f"{run} was started {begun[run]} times: {self.witness()}"
@@ -289,6 +291,7 @@ class Campaign:
         found = sorted(p.name for p in (self.results() / "raw").iterdir())
         assert found == runs, f"raw/ has {found}"
         completed = collections.Counter(r["run"] for r in self.events("completed"))
+        completed.subtract(r["run"] for r in self.events("superseded"))
         for run in runs:
             folder = self.results() / "raw" / run
             record = json.loads((folder / "run.json").read_text())
@@ -297,7 +300,7 @@ class Campaign:
             content = (folder / "process_0.json").read_bytes()
             assert marker["result_hash"] == hashlib.sha256(content).hexdigest(), f"{run}: marker {marker}"
             assert json.loads(content) == {"value": 7}
-            assert completed[run] == 1, f"{run} has {completed[run]} records `completed`"
+            assert completed[run] == 1, f"{run} is recorded as completed {completed[run]} times"
         ended_badly = {f"{r['run']}.a{r['attempt']}" for r in self.records() if r["event"] in ("interrupted", "failed")}
         left = {p.name for p in (self.results() / "attempts").iterdir()} - ended_badly
         assert not left, f"attempts are left: {left}"
