@@ -166,5 +166,5 @@ def containers(socket_path, count):
 
 
 def container_body():
-    return {"Image": IMAGE, "Cmd": ["true"], "Labels": {LABEL: "1"}, "NetworkDisabled": True,
+    return {"Image": IMAGE, "Cmd": ["true"], "Labels": {LABEL: "1"},
             "HostConfig": {"NetworkMode": "none", "Init": True}}
