@@ -97,12 +97,8 @@ def changed_experiment_is_refused_and_named():
         campaign.up()
         lines = len(campaign.witness())
         # One experiment of two changes, under the name it had.
-<<<<<<< HEAD
         names = [{"name": "s1", "set": {"size": 1}}, {"name": "s2", "set": {"size": 2, "depth": 9}}]
         campaign.write({"axes": None, "name_template": None, "experiments": names})
-=======
-        campaign.write({"axes": None, "configs": [{"size": 1, "name": "s1"}, {"size": 2, "depth": 9, "name": "s2"}]})
->>>>>>> 2059d6e (wip-e2e)
         text = campaign.up(expect=2)
         assert "depth" in text and "--accept-changes" in text and "--new" in text, text
         assert len(campaign.witness()) == lines, "something ran"

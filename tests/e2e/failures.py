@@ -63,11 +63,7 @@ def silence_is_stalled():
 @checks.statement
 def too_much_memory_is_oom():
     # tail keeps what it reads: one endless line.
-<<<<<<< HEAD
     fails("oom", "tail -c 200m /dev/zero > /dev/null || exit 9", memory="16m")
-=======
-    fails("oom", "tail -c 200m /dev/zero > /dev/null", memory="16m")
->>>>>>> 2059d6e (wip-e2e)
 
 
 @checks.statement
