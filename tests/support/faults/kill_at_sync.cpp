@@ -72,6 +72,15 @@ ssize_t watched_pwrite(int file, const void* bytes, size_t size, off_t offset) {
   return real(file, bytes, size, offset);
 }
 
+template <class Real>
+int watched_rename(Real real) {
+  const bool meant = order().what == "rename" && ++seen == order().count;
+  if (meant && order().when == "before") die();
+  const int result = real();
+  if (meant) die();
+  return result;
+}
+
 }  // namespace
 
 extern "C" {
@@ -94,11 +103,17 @@ int fdatasync(int file) {
 
 int rename(const char* from, const char* to) noexcept {
   static const auto real = next<int (*)(const char*, const char*)>("rename");
-  const bool meant = order().what == "rename" && ++seen == order().count;
-  if (meant && order().when == "before") die();
-  const int result = real(from, to);
-  if (meant) die();
-  return result;
+  return watched_rename([=] { return real(from, to); });
+}
+
+int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
+  static const auto real = next<int (*)(int, const char*, int, const char*)>("renameat");
+  return watched_rename([=] { return real(from_folder, from, to_folder, to); });
+}
+
+int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) noexcept {
+  static const auto real = next<int (*)(int, const char*, int, const char*, unsigned)>("renameat2");
+  return watched_rename([=] { return real(from_folder, from, to_folder, to, flags); });
 }
 
 }
