@@ -39,12 +39,11 @@ std::string OutFolder::open(const std::string& path) {
   return fd_ < 0 ? strerror(errno) : "";
 }
 
-std::string OutFolder::write_temporary(const std::string& name, const std::string& text,
-                                       bool durable) {
+std::string OutFolder::write_temporary(const std::string& name, const std::string& text) {
   unlinkat(fd_, name.c_str(), 0);
   const int fd = openat(fd_, name.c_str(), creating | O_EXCL, 0600);
   if (fd < 0) return strerror(errno);
-  bool good = write_all(fd, text) && (!durable || fsync(fd) == 0);
+  bool good = write_all(fd, text);
   int error = errno;
   if (close(fd) != 0 && good) {
     good = false;
@@ -57,7 +56,7 @@ std::string OutFolder::write_temporary(const std::string& name, const std::strin
 
 OutFolder::Claim OutFolder::claim(const char* name, const std::string& text) {
   const std::string temporary = temporary_name(name);
-  error_ = write_temporary(temporary, text, false);
+  error_ = write_temporary(temporary, text);
   if (!error_.empty()) return Claim::failed;
   const int linked = linkat(fd_, temporary.c_str(), fd_, name, 0);
   const int error = errno;
@@ -77,14 +76,14 @@ int OutFolder::create(const char* name) const {
 
 std::string OutFolder::publish(const char* name, const std::string& text) {
   const std::string temporary = temporary_name(name);
-  std::string error = write_temporary(temporary, text, true);
+  std::string error = write_temporary(temporary, text);
   if (!error.empty()) return error;
   if (renameat(fd_, temporary.c_str(), fd_, name) != 0) {
     const std::string why = strerror(errno);
     unlinkat(fd_, temporary.c_str(), 0);
     return why;
   }
-  return fsync(fd_) != 0 && errno != EINVAL ? strerror(errno) : "";
+  return "";
 }
 
 }  // namespace container::launcher

@@ -25,14 +25,15 @@ class OutFolder {
   // A new or emptied file for writing; -1 and errno on failure. Links are not followed.
   int create(const char* name) const;
 
-  // Puts `text` in place as `name`, whole or not at all, and durably.
+  // Puts `text` in place as `name`, whole or not at all. Not durable: what the payload wrote is not
+  // either, and an outcome that outlived it would vouch for results that are gone.
   std::string publish(const char* name, const std::string& text);
 
   // What made claim() fail.
   const std::string& error() const { return error_; }
 
  private:
-  std::string write_temporary(const std::string& name, const std::string& text, bool durable);
+  std::string write_temporary(const std::string& name, const std::string& text);
 
   int fd_ = -1;
   std::string error_;
