@@ -67,11 +67,28 @@ class OwnEngine:
         for pid in (self.folder / "pid", containerd):
             pid.unlink(missing_ok=True)
 
+    def kill_what_is_left(self):
+        """Shims outlive the engine that was killed; our folder is in their command lines and in no other."""
+        shims = []
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if str(self.folder).encode() in (process / "cmdline").read_bytes():
+                    shims.append(int(process.name))
+        for shim in shims:
+            for children in pathlib.Path(f"/proc/{shim}/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    for child in children.read_text().split():
+                        os.kill(int(child), signal.SIGKILL)
+        for shim in shims:
+            with contextlib.suppress(OSError):
+                os.kill(shim, signal.SIGKILL)
+
     def __exit__(self, *_):
         left = docker("ps", "-aq", host=self.host, check=False).split()
         if left:
             docker("rm", "-f", *left, host=self.host, check=False)
         self.stop()
+        self.kill_what_is_left()
         mounts = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
         for mount in sorted((m for m in mounts if m.startswith(f"{self.folder}/")), reverse=True):
             subprocess.run(["umount", "-l", mount], check=False)
