@@ -87,6 +87,7 @@ sleep 0.1
 now=$(awk '{printf "%.0f", $1 * 1000000000}' /proc/uptime)
 mark begin $now
 mark end $((now + 1000000))
+sleep 0.1
 echo stop)"});
   const json window = run_.record("one.c01").at("window");
   EXPECT_EQ(window.at("source"), "phase");

@@ -4,9 +4,9 @@ import shutil
 import subprocess
 import time
 
-from bench import IMAGE, LABEL, UnixConnection, container_body, containers, median, span_of_runs
+from bench import IMAGE, LABEL, OURS, UnixConnection, container_body, containers, median, span_of_runs
 
-DOCKER_RUN = ["docker", "run", "--rm", "--network", "none", "--init", "--label", f"{LABEL}=1", IMAGE, "true"]
+DOCKER_RUN = ["docker", "run", "--rm", "--network", "none", "--init", "--label", f"{LABEL}={OURS}", IMAGE, "true"]
 
 
 def start_and_wait(path, count):

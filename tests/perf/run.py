@@ -13,7 +13,7 @@ import time
 import footprint
 import overhead
 import scale
-from bench import IMAGE, LABEL, Bench, UnixConnection, engine_socket
+from bench import IMAGE, LABEL, OURS, Bench, UnixConnection, engine_socket
 
 PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run}
 
@@ -52,7 +52,7 @@ def machine():
 
 
 def remove_leftovers():
-    listed = subprocess.run(["docker", "ps", "-aq", "--filter", f"label={LABEL}"], stdout=subprocess.PIPE, text=True,
+    listed = subprocess.run(["docker", "ps", "-aq", "--filter", f"label={LABEL}={OURS}"], stdout=subprocess.PIPE, text=True,
                             check=False)
     for one in listed.stdout.split():
         subprocess.run(["docker", "rm", "-f", one], stdout=subprocess.DEVNULL, check=False)
