@@ -1,5 +1,5 @@
-// One try at a run, from claim to teardown: what is to be done, where, and what has become of it so far. Owned by the worker
-// that carries it out.
+// One try at a run, from claim to teardown: what is to be done, where, and what has become of it so
+// far. Owned by the worker that carries it out.
 #pragma once
 
 #include <filesystem>
@@ -13,8 +13,8 @@ namespace controller {
 
 // Where an attempt's files are on the host.
 struct AttemptPaths {
-  std::filesystem::path results;   // the payload's
-  std::filesystem::path ctl;       // ours
+  std::filesystem::path results;  // the payload's
+  std::filesystem::path ctl;      // ours
   std::filesystem::path home;
   std::filesystem::path exchange;  // the folder that is /campaign inside, for `launch`
 };
@@ -25,7 +25,7 @@ struct ProcessEnding {
   bool start_failed = false;  // it never ran
   std::optional<int> exit_code, signal;
   bool oom_killed = false;
-  bool engine_gap = false;    // the engine was away while it ran
+  bool engine_gap = false;  // the engine was away while it ran
   std::string error;
   double started_utc = 0, finished_utc = 0;
   std::optional<campaign::Outcome> outcome;  // the launcher's own
@@ -39,7 +39,7 @@ enum class Entry { fresh, create_again, start_again, adopt, collect };
 struct Attempt {
   const campaign::Experiment* experiment = nullptr;
   campaign::PlannedRun planned;
-  std::string run;             // id; a pilot's is "<experiment>.p"
+  std::string run;  // id; a pilot's is "<experiment>.p"
   int number = 1;
   bool pilot = false;
   int worker = 0, position = 0;
@@ -52,12 +52,12 @@ struct Attempt {
   std::int64_t pid = 0;
   std::uint64_t pid_start = 0;
   bool claimed = false, started = false;
-  bool prepared = false;       // its container or gated process is there
+  bool prepared = false;  // its container or gated process is there
 
   std::optional<campaign::FailureClass> early_failure;  // it never started: why stands in `message`
   OurStop our_stop = OurStop::none;
   ProcessEnding ending;
-  bool exit_seen = false;      // a witness told
+  bool exit_seen = false;  // a witness told
   std::unique_ptr<container::ExitWitness> witness;
 
   double claimed_boottime = 0;  // CLOCK_BOOTTIME, seconds

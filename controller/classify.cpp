@@ -21,32 +21,38 @@ bool looks_like_the_engines_doing(const ProcessEnding& ending) {
 
 std::optional<Classified> classify_start(const ProcessEnding& ending) {
   if (ending.outcome && ending.outcome->exec_errno != 0)
-    return Classified{FailureClass::config, "the command could not be executed: " + ending.outcome->exec_error};
+    return Classified{FailureClass::config,
+                      "the command could not be executed: " + ending.outcome->exec_error};
   const int code = ending.exit_code.value_or(0);
   if (ending.start_failed && (code == 126 || code == 127))
     return Classified{FailureClass::config, "the container could not be started: " + ending.error};
   if (ending.start_failed)
     return Classified{FailureClass::infra, "the container could not be started: " + ending.error};
   if (!ending.outcome && (code == 126 || code == 127) && ending.known)
-    return Classified{FailureClass::config, "the command could not be executed (" + how_it_exited(ending) + ")"};
+    return Classified{FailureClass::config,
+                      "the command could not be executed (" + how_it_exited(ending) + ")"};
   return std::nullopt;
 }
 
 }  // namespace
 
 Classified classify(const ProcessEnding& ending, OurStop our_stop) {
-  if (our_stop == OurStop::timeout) return {FailureClass::timeout, "ran into its timeout and was stopped"};
+  if (our_stop == OurStop::timeout)
+    return {FailureClass::timeout, "ran into its timeout and was stopped"};
   if (our_stop == OurStop::stalled)
     return {FailureClass::stalled, "gave no sign of life (output, metrics) and was stopped"};
   if (our_stop == OurStop::stopped) return {FailureClass::interrupted, "stopped on request"};
   const bool failed = ending.signal || ending.exit_code.value_or(0) != 0;
   if (ending.engine_gap && failed && looks_like_the_engines_doing(ending))
-    return {FailureClass::infra, "the engine went away while it ran (" + how_it_exited(ending) + ")"};
+    return {FailureClass::infra,
+            "the engine went away while it ran (" + how_it_exited(ending) + ")"};
   if (failed && ending.outcome && ending.outcome->stopped_by)
     return {FailureClass::infra, "was told to stop (" + *ending.outcome->stopped_by +
-                                     "), and not by this controller (" + how_it_exited(ending) + ")"};
+                                     "), and not by this controller (" + how_it_exited(ending) +
+                                     ")"};
   if (!ending.known && !ending.start_failed)
-    return {FailureClass::infra, ending.error.empty() ? "what became of it is unknown" : ending.error};
+    return {FailureClass::infra,
+            ending.error.empty() ? "what became of it is unknown" : ending.error};
   if (ending.oom_killed && failed)
     return {FailureClass::oom, "ran out of memory (" + how_it_exited(ending) + ")"};
   if (auto start = classify_start(ending)) return *start;
@@ -55,8 +61,9 @@ Classified classify(const ProcessEnding& ending, OurStop our_stop) {
 }
 
 FailureClass refine_by_log(FailureClass cls, const std::string& log_tail) {
-  static const char* const texts[] = {"CUDA out of memory", "torch.OutOfMemoryError", "CUDA_ERROR_OUT_OF_MEMORY",
-                                      "cudaErrorMemoryAllocation", "HIP out of memory", "OutOfMemoryError: CUDA"};
+  static const char* const texts[] = {"CUDA out of memory",       "torch.OutOfMemoryError",
+                                      "CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation",
+                                      "HIP out of memory",        "OutOfMemoryError: CUDA"};
   if (cls != FailureClass::payload) return cls;
   for (const char* text : texts)
     if (log_tail.find(text) != std::string::npos) return FailureClass::gpu_oom;

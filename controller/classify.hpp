@@ -1,4 +1,5 @@
-// From how a process ended to the class of its failure. Pure; the order is binding (docs/execution.md).
+// From how a process ended to the class of its failure. Pure; the order is binding
+// (docs/execution.md).
 #pragma once
 
 #include "controller/attempt.hpp"

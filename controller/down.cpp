@@ -1,4 +1,5 @@
-// Removes what campaigns that do not run have left on the engine: by uid, and by the proof that the owner is dead.
+// Removes what campaigns that do not run have left on the engine: by uid, and by the proof that the
+// owner is dead.
 #include <sys/utsname.h>
 
 #include <boost/asio/io_context.hpp>
@@ -23,14 +24,17 @@ std::string label_of(const container::ContainerSummary& summary, const char* key
 std::string why_left(const container::ContainerSummary& summary) {
   utsname names{};
   uname(&names);
-  const std::string host = label_of(summary, container::label::host), lock = label_of(summary, container::label::lock);
+  const std::string host = label_of(summary, container::label::host),
+                    lock = label_of(summary, container::label::lock);
   if (host.empty() || lock.empty()) return "it does not say who owns it (--force removes it)";
-  if (host != names.nodename) return "it belongs to a controller on " + host + " (--force removes it)";
+  if (host != names.nodename)
+    return "it belongs to a controller on " + host + " (--force removes it)";
   if (!campaign::lock_is_free(lock)) return "its campaign is running: `campaignctl stop` ends it";
   return "";
 }
 
-Task<DownResult> remove_all(container::Engine& engine, const DownRequest& request, const std::string& uid) {
+Task<DownResult> remove_all(container::Engine& engine, const DownRequest& request,
+                            const std::string& uid) {
   DownResult result;
   for (const auto& summary : co_await engine.list({{container::label::uid, uid}})) {
     const std::string why = uid.empty() ? why_left(summary) : "";
@@ -52,18 +56,23 @@ DownResult down(const DownRequest& request) {
   if (request.located) {
     auto attempt = campaign::Lock::take(request.located->session.lock(), campaign::system_clock());
     if (!attempt.lock)
-      throw CommandError(ExitCode::held, "campaign " + request.located->campaign_id + " is run by " +
-                                             attempt.holder.text() + "\n  `campaignctl stop` ends it first");
+      throw CommandError(ExitCode::held, "campaign " + request.located->campaign_id +
+                                             " is run by " + attempt.holder.text() +
+                                             "\n  `campaignctl stop` ends it first");
     lock = std::move(attempt.lock);
     uid = read_session(*request.located).manifest.uid;
   }
   boost::asio::io_context io;
   std::vector<std::string> tried;
-  const auto endpoint = container::find_endpoint({.environment = campaign::process_environment()}, &tried);
-  if (!endpoint) throw CommandError(ExitCode::environment, "no container engine was found; `campaignctl doctor` says what was tried");
+  const auto endpoint =
+      container::find_endpoint({.environment = campaign::process_environment()}, &tried);
+  if (!endpoint)
+    throw CommandError(ExitCode::environment,
+                       "no container engine was found; `campaignctl doctor` says what was tried");
   const auto engine = container::make_docker_engine(io, {.endpoint = *endpoint});
   DownResult result;
-  if (request.located) result = *run_sync<DownResult>(io, remove_all(*engine, request, uid), nullptr);
+  if (request.located)
+    result = *run_sync<DownResult>(io, remove_all(*engine, request, uid), nullptr);
   if (!request.orphans) return result;
   DownResult orphans = *run_sync<DownResult>(io, remove_all(*engine, request, ""), nullptr);
   result.removed.insert(result.removed.end(), orphans.removed.begin(), orphans.removed.end());

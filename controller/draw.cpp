@@ -38,7 +38,8 @@ bool DrawOrder::settled(Round& round, const InFlight& in_flight) const {
 }
 
 // `passed`: runs that are over and were looked at in vain.
-Drawn DrawOrder::look_through(const Round& round, const InFlight& in_flight, std::size_t& passed) const {
+Drawn DrawOrder::look_through(const Round& round, const InFlight& in_flight,
+                              std::size_t& passed) const {
   Drawn retry{.kind = Drawn::Kind::done, .until_utc = std::numeric_limits<double>::infinity()};
   bool others = false;
   for (std::size_t at = round.begin; at < round.runs.size(); ++at) {
@@ -54,7 +55,8 @@ Drawn DrawOrder::look_through(const Round& round, const InFlight& in_flight, std
     const RunState& state = fold_.run(ids_[i]);
     if (state.phase == RunPhase::pending) return {.kind = Drawn::Kind::run, .index = i};
     if (state.retry_not_before_utc < retry.until_utc)
-      retry = {.kind = Drawn::Kind::wait_until, .index = i, .until_utc = state.retry_not_before_utc};
+      retry = {
+          .kind = Drawn::Kind::wait_until, .index = i, .until_utc = state.retry_not_before_utc};
   }
   if (retry.kind == Drawn::Kind::done && others) retry.kind = Drawn::Kind::wait_others;
   return retry;
@@ -64,7 +66,8 @@ Drawn DrawOrder::next_in(Round& round, const InFlight& in_flight, double now_utc
   constexpr std::size_t worth_dropping = 64;
   std::size_t passed = 0;
   Drawn drawn = look_through(round, in_flight, passed);
-  if (drawn.kind == Drawn::Kind::wait_until && drawn.until_utc <= now_utc) drawn.kind = Drawn::Kind::run;
+  if (drawn.kind == Drawn::Kind::wait_until && drawn.until_utc <= now_utc)
+    drawn.kind = Drawn::Kind::run;
   if (passed < worth_dropping) return drawn;
   const auto from = round.runs.begin() + static_cast<std::ptrdiff_t>(round.begin);
   auto to = from;
@@ -77,13 +80,16 @@ Drawn DrawOrder::next_in(Round& round, const InFlight& in_flight, double now_utc
 Drawn DrawOrder::next(const std::set<std::size_t>& in_flight, double now_utc, bool look_ahead) {
   while (first_open_ < rounds_.size() && settled(rounds_[first_open_], in_flight)) ++first_open_;
   Drawn best{.kind = Drawn::Kind::done, .until_utc = std::numeric_limits<double>::infinity()};
-  const std::size_t reach = look_ahead ? first_open_ + 2 : rules_.barrier ? first_open_ + 1 : rounds_.size();
+  const std::size_t reach = look_ahead       ? first_open_ + 2
+                            : rules_.barrier ? first_open_ + 1
+                                             : rounds_.size();
   for (std::size_t r = first_open_; r < std::min(reach, rounds_.size()); ++r) {
     Drawn drawn = next_in(rounds_[r], in_flight, now_utc);
     drawn.next_round = r > first_open_;
     if (drawn.kind == Drawn::Kind::run) return drawn;
     const bool better = drawn.kind == Drawn::Kind::wait_until && drawn.until_utc < best.until_utc;
-    if (better || (drawn.kind == Drawn::Kind::wait_others && best.kind == Drawn::Kind::done)) best = drawn;
+    if (better || (drawn.kind == Drawn::Kind::wait_others && best.kind == Drawn::Kind::done))
+      best = drawn;
   }
   return best;
 }

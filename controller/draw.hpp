@@ -1,5 +1,6 @@
-// Which run comes next: a pure decision over the plan and the fold. Plan order; a retry is due after its back-off at the end
-// of its own cycle, others are drawn meanwhile; barriers between cycles stand with one worker and where a cycle gap is written.
+// Which run comes next: a pure decision over the plan and the fold. Plan order; a retry is due
+// after its back-off at the end of its own cycle, others are drawn meanwhile; barriers between
+// cycles stand with one worker and where a cycle gap is written.
 #pragma once
 
 #include <set>
@@ -12,9 +13,9 @@ namespace controller {
 
 struct Drawn {
   enum class Kind {
-    run,         // `index` into plan.runs
-    wait_until,  // a retry's back-off: `until_utc`, or a change of state before
-    wait_others, // runs of this cycle are under way
+    run,          // `index` into plan.runs
+    wait_until,   // a retry's back-off: `until_utc`, or a change of state before
+    wait_others,  // runs of this cycle are under way
     done
   } kind = Kind::done;
   std::size_t index = 0;
@@ -32,14 +33,15 @@ class DrawOrder {
   DrawOrder(const campaign::Plan& plan, const campaign::Fold& fold, Rules rules);
   void select_only(std::set<std::size_t> selected);
 
-  // `in_flight`: indices drawn and not yet settled. `look_ahead`: may cross a barrier, for preparation only.
+  // `in_flight`: indices drawn and not yet settled. `look_ahead`: may cross a barrier, for
+  // preparation only.
   Drawn next(const std::set<std::size_t>& in_flight, double now_utc, bool look_ahead);
 
   const std::string& id(std::size_t index) const { return ids_[index]; }
 
  private:
-  // Indices of runs in plan order. Those before `begin`, and some behind it, are over for good and are dropped as time
-  // permits: drawing stays quick behind a run that waits for its retry.
+  // Indices of runs in plan order. Those before `begin`, and some behind it, are over for good and
+  // are dropped as time permits: drawing stays quick behind a run that waits for its retry.
   struct Round {
     std::vector<std::uint32_t> runs;
     std::size_t begin = 0;

@@ -1,4 +1,5 @@
-// A second witness of exits: the engine's event stream, opened anew with a back-off whenever it is cut.
+// A second witness of exits: the engine's event stream, opened anew with a back-off whenever it is
+// cut.
 #pragma once
 
 #include "container/engine.hpp"

@@ -1,4 +1,5 @@
-// The journal and the fold as one: what is appended is durable and is applied by the same function that recovery uses.
+// The journal and the fold as one: what is appended is durable and is applied by the same function
+// that recovery uses.
 #pragma once
 
 #include <functional>

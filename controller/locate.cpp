@@ -156,9 +156,11 @@ std::vector<Located> in_folder(const fs::path& folder) {
 }
 
 std::vector<Located> of_file(const LocateRequest& request, const fs::path& file) {
-  const campaign::Campaign campaign = campaign::load_campaign(
-      {.path = file.string(), .sets = {}, .environment = campaign::process_environment(),
-       .document = {}});
+  const campaign::Campaign campaign =
+      campaign::load_campaign({.path = file.string(),
+                               .sets = {},
+                               .environment = campaign::process_environment(),
+                               .document = {}});
   const fs::path state_dir = request.state_dir.empty() ? fs::path(campaign.io.state_dir)
                                                        : absolute(request, request.state_dir);
   if (auto latest = latest_of(state_dir / campaign.id)) return {*latest};
@@ -206,8 +208,10 @@ Located locate(const LocateRequest& request) {
     throw CommandError(ExitCode::usage, "no campaign found, looked at " + looked_at(request) +
                                             "; name one, or start one with `campaignctl up FILE`");
   throw CommandError(ExitCode::usage,
-                     request.campaign + ": neither a campaign file, a state folder nor the id of a "
-                                        "campaign, looked at " + looked_at(request));
+                     request.campaign +
+                         ": neither a campaign file, a state folder nor the id of a "
+                         "campaign, looked at " +
+                         looked_at(request));
 }
 
 void remember(const Located& located, const std::string& uid) {
@@ -225,7 +229,8 @@ void remember(const Located& located, const std::string& uid) {
 
 namespace {
 
-// io.manifest_filename is the campaign's own choice: the one JSON file of the session that is no snapshot.
+// io.manifest_filename is the campaign's own choice: the one JSON file of the session that is no
+// snapshot.
 std::string manifest_name(const campaign::SessionFolder& session) {
   std::string usual = "campaign_manifest.json";
   std::error_code ignored;

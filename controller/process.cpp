@@ -30,7 +30,8 @@ namespace bp = boost::process::v2;
 
 namespace {
 
-// Own session: no signal of our terminal reaches it, and it is a process group that can be killed whole.
+// Own session: no signal of our terminal reaches it, and it is a process group that can be killed
+// whole.
 struct NewSession {
   template <class Launcher>
   bp::error_code on_exec_setup(Launcher&, const bp::filesystem::path&, const char* const*&) const {
@@ -71,7 +72,8 @@ class Fd {
 
 // Starts it and leaves it to us: a Boost process object would kill it when it goes out of scope.
 std::int64_t start(const asio::any_io_executor& executor, const Command& command, int input) {
-  Fd log(open(command.log.empty() ? "/dev/null" : command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  Fd log(open(command.log.empty() ? "/dev/null" : command.log.c_str(),
+              O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (log.get() < 0) throw std::system_error(errno, std::generic_category(), command.log);
   const auto program = find_program(command.argv.front());
   if (program.empty())
@@ -82,8 +84,9 @@ std::int64_t start(const asio::any_io_executor& executor, const Command& command
   const std::string cwd = command.cwd.empty() ? "." : command.cwd;
   bp::error_code error;
   bp::default_process_launcher launcher;
-  bp::process process = launcher(executor, error, program, arguments, std::move(stdio), bp::process_start_dir(cwd),
-                                 bp::process_environment(environment), NewSession{});
+  bp::process process =
+      launcher(executor, error, program, arguments, std::move(stdio), bp::process_start_dir(cwd),
+               bp::process_environment(environment), NewSession{});
   if (error) throw std::system_error(error.value(), std::generic_category(), command.argv.front());
   const auto pid = process.id();
   process.detach();
@@ -107,7 +110,8 @@ struct Watched {
 };
 
 Task<> await_exit(std::shared_ptr<Watched> watched, std::int64_t pid) {
-  co_await watched->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+  co_await watched->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                          asio::as_tuple(asio::use_awaitable));
   if (watched->cancelled) co_return;
   reap(pid);
   watched->on_exit();
@@ -202,14 +206,17 @@ Task<ProcessResult> run_process(const Command& command, const RunLimits& limits)
   asio::co_spawn(
       executor,
       [](asio::posix::stream_descriptor& descriptor, bool& flag, Wake& wake) -> Task<> {
-        co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+        co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                       asio::as_tuple(asio::use_awaitable));
         flag = true;
         wake.notify();
       }(exit, over, *limits.wake),
       asio::detached);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(limits.timeout);
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::duration<double>(limits.timeout);
   while (!over) {
-    const double left = std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
+    const double left =
+        std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
     const bool cancelled = limits.cancelled && limits.cancelled();
     if (left <= 0 || cancelled) {
       result.timed_out = !cancelled;
@@ -246,7 +253,8 @@ Task<GatedProcess> GatedProcess::spawn(const Command& command) {
 
 void GatedProcess::open() {
   const char go = 'g';
-  if (write(gate_, &go, 1) != 1) throw std::system_error(errno, std::generic_category(), "opening the launcher's gate");
+  if (write(gate_, &go, 1) != 1)
+    throw std::system_error(errno, std::generic_category(), "opening the launcher's gate");
   close(std::exchange(gate_, -1));
 }
 

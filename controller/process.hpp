@@ -1,4 +1,5 @@
-// Child processes of the controller: hooks, and local payloads under the launcher. The one file with Boost.Process.
+// Child processes of the controller: hooks, and local payloads under the launcher. The one file
+// with Boost.Process.
 #pragma once
 
 #include <functional>
@@ -14,16 +15,17 @@ struct Command {
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;  // over the controller's own
   std::string cwd;
-  std::string log;   // standard output and error are appended here; "" = /dev/null
+  std::string log;  // standard output and error are appended here; "" = /dev/null
 };
 
 struct ProcessResult {
-  int exit_code = 0;      // 128 + signal when killed; 127 when it could not be started
+  int exit_code = 0;  // 128 + signal when killed; 127 when it could not be started
   bool timed_out = false;
-  std::string error;      // why it could not be started
+  std::string error;  // why it could not be started
 };
 
-// Runs to its end, in a process group of its own; after `timeout` seconds, or when `cancelled` says so at a wake, the group is killed.
+// Runs to its end, in a process group of its own; after `timeout` seconds, or when `cancelled` says
+// so at a wake, the group is killed.
 struct RunLimits {
   double timeout = 600;
   Wake* wake = nullptr;
@@ -31,8 +33,8 @@ struct RunLimits {
 };
 Task<ProcessResult> run_process(const Command& command, const RunLimits& limits);
 
-// A process in a session of its own that waits at a gate: it goes on when open() was called, and ends by itself when this
-// object (or this controller) goes away before that.
+// A process in a session of its own that waits at a gate: it goes on when open() was called, and
+// ends by itself when this object (or this controller) goes away before that.
 class GatedProcess {
  public:
   GatedProcess() = default;

@@ -26,12 +26,18 @@ std::string label_of(const container::ContainerSummary& summary, const char* key
 
 Observed::State observed_state(container::ContainerStatus status) {
   switch (status) {
-    case container::ContainerStatus::created: return Observed::State::created;
-    case container::ContainerStatus::paused: return Observed::State::paused;
-    case container::ContainerStatus::removing: return Observed::State::removing;
-    case container::ContainerStatus::dead: return Observed::State::dead;
-    case container::ContainerStatus::exited: return Observed::State::exited;
-    default: return Observed::State::running;
+    case container::ContainerStatus::created:
+      return Observed::State::created;
+    case container::ContainerStatus::paused:
+      return Observed::State::paused;
+    case container::ContainerStatus::removing:
+      return Observed::State::removing;
+    case container::ContainerStatus::dead:
+      return Observed::State::dead;
+    case container::ContainerStatus::exited:
+      return Observed::State::exited;
+    default:
+      return Observed::State::running;
   }
 }
 
@@ -58,14 +64,16 @@ LocalProcess local_process(const RunState& state, const fs::path& ctl) {
   return {};
 }
 
-campaign::FoundOnDisk look_on_disk(const RunContext& context, const std::string& run, const RunState& state) {
+campaign::FoundOnDisk look_on_disk(const RunContext& context, const std::string& run,
+                                   const RunState& state) {
   campaign::FoundOnDisk found;
   const fs::path ctl = context.results.ctl(campaign::attempt_name(run, state.attempt));
   found.attempt = state.attempt;
   found.outcome = fs::exists(ctl / "outcome.json");
   if (state.host == context.host) {
     const LocalProcess process = local_process(state, ctl);
-    found.process_alive = state.container.empty() && process.pid > 0 && process_alive(process.pid, process.start);
+    found.process_alive =
+        state.container.empty() && process.pid > 0 && process_alive(process.pid, process.start);
   }
   if (fs::exists(context.results.raw(run))) {
     const auto record = campaign::accepted_record(context.results, run);
@@ -75,13 +83,16 @@ campaign::FoundOnDisk look_on_disk(const RunContext& context, const std::string&
   return found;
 }
 
-// Results that were accepted before their record was durable, or whose record was cut off with its journal.
+// Results that were accepted before their record was durable, or whose record was cut off with its
+// journal.
 void look_for_accepted(const RunContext& context, campaign::ReconcileInput& input) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(context.results.folder / "raw", error)) {
     const std::string run = entry.path().filename();
     const RunState& state = input.fold->run(run);
-    if (state.phase == RunPhase::completed || state.phase == RunPhase::aggregated || input.on_disk.contains(run)) continue;
+    if (state.phase == RunPhase::completed || state.phase == RunPhase::aggregated ||
+        input.on_disk.contains(run))
+      continue;
     input.on_disk[run] = look_on_disk(context, run, state);
   }
 }
@@ -90,7 +101,8 @@ class Recovery {
  public:
   explicit Recovery(const RecoveryInput& input) : input_(input), context_(*input.context) {
     const campaign::Plan& plan = context_.manifest->plan;
-    for (std::size_t i = 0; i < plan.runs.size(); ++i) index_[campaign::run_id(plan, plan.runs[i])] = i;
+    for (std::size_t i = 0; i < plan.runs.size(); ++i)
+      index_[campaign::run_id(plan, plan.runs[i])] = i;
   }
 
   Task<std::vector<AttemptPtr>> carry_out(const std::vector<ReconcileStep>& steps) {
@@ -107,23 +119,35 @@ class Recovery {
   Task<> take(const ReconcileStep& step) {
     switch (step.action) {
       case Action::adopt:
-      case Action::unpause_adopt: go_on(step, Entry::adopt); break;
-      case Action::collect: go_on(step, Entry::collect); break;
-      case Action::start_again: go_on(step, Entry::start_again); break;
-      case Action::create_again: go_on(step, Entry::create_again); break;
+      case Action::unpause_adopt:
+        go_on(step, Entry::adopt);
+        break;
+      case Action::collect:
+        go_on(step, Entry::collect);
+        break;
+      case Action::start_again:
+        go_on(step, Entry::start_again);
+        break;
+      case Action::create_again:
+        go_on(step, Entry::create_again);
+        break;
       case Action::record_completed:
         record_completed(step);
         co_await remove(step);
         break;
       case Action::interrupted_lost:
-        context_.ledger->append(campaign::event::Interrupted{
-            .run = step.run, .attempt = step.attempt, .reason = "lost", .utc = context_.clock->utc()});
+        context_.ledger->append(campaign::event::Interrupted{.run = step.run,
+                                                             .attempt = step.attempt,
+                                                             .reason = "lost",
+                                                             .utc = context_.clock->utc()});
         break;
       case Action::remove:
-      case Action::await_gone: co_await remove(step); break;
+      case Action::await_gone:
+        co_await remove(step);
+        break;
       case Action::refuse:
-        throw CommandError(ExitCode::damaged, step.text() +
-                                                  "\n  `campaignctl journal fsck` says what is in doubt");
+        throw CommandError(ExitCode::damaged,
+                           step.text() + "\n  `campaignctl journal fsck` says what is in doubt");
     }
   }
 
@@ -155,11 +179,12 @@ class Recovery {
     attempt->started = entry != Entry::create_again &&
                        !(entry == Entry::start_again && state.phase == RunPhase::initialised);
     if (!state.owner.empty() && state.owner != context_.ledger->writer())
-      context_.ledger->append(campaign::event::Adopted{.run = step.run,
-                                                       .attempt = step.attempt,
-                                                       .from = state.owner,
-                                                       .from_seq = context_.ledger->fold().last_seq.at(state.owner),
-                                                       .container_id = attempt->container_id});
+      context_.ledger->append(
+          campaign::event::Adopted{.run = step.run,
+                                   .attempt = step.attempt,
+                                   .from = state.owner,
+                                   .from_seq = context_.ledger->fold().last_seq.at(state.owner),
+                                   .container_id = attempt->container_id});
     const LocalProcess process = local_process(state, attempt->paths.ctl);
     attempt->pid = process.pid;
     attempt->pid_start = process.start;
@@ -191,24 +216,29 @@ void check_engine(const RecoveryInput& input) {
   for (const auto& [run, state] : context.ledger->fold().runs)
     if (in_flight(state) && !state.engine_id.empty() && state.engine_id != context.engine_id &&
         state.host == context.host)
-      throw CommandError(ExitCode::environment,
-                         run + " was started on another engine (" + state.engine_id + ") than the one here (" +
-                             context.engine_id + ")\n  reach that engine, or give its attempts up with --abandon-engine");
+      throw CommandError(
+          ExitCode::environment,
+          run + " was started on another engine (" + state.engine_id + ") than the one here (" +
+              context.engine_id +
+              ")\n  reach that engine, or give its attempts up with --abandon-engine");
 }
 
 }  // namespace
 
 Task<campaign::ReconcileInput> observe(const RunContext& context, container::Engine* engine) {
   const campaign::Fold& fold = context.ledger->fold();
-  campaign::ReconcileInput input{.fold = &fold, .engine_id = context.engine_id, .host = context.host};
+  campaign::ReconcileInput input{
+      .fold = &fold, .engine_id = context.engine_id, .host = context.host};
   if (engine)
-    for (const auto& summary : co_await engine->list({{container::label::uid, context.manifest->uid}})) {
+    for (const auto& summary :
+         co_await engine->list({{container::label::uid, context.manifest->uid}})) {
       const std::string run = label_of(summary, container::label::run);
-      input.containers.push_back({.run = run,
-                                  .attempt = std::atoi(label_of(summary, container::label::attempt).c_str()),
-                                  .id = summary.id,
-                                  .name = summary.name,
-                                  .state = observed_state(summary.status)});
+      input.containers.push_back(
+          {.run = run,
+           .attempt = std::atoi(label_of(summary, container::label::attempt).c_str()),
+           .id = summary.id,
+           .name = summary.name,
+           .state = observed_state(summary.status)});
       if (!run.empty()) input.on_disk[run] = look_on_disk(context, run, fold.run(run));
     }
   for (const auto& [run, state] : fold.runs)

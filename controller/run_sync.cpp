@@ -5,7 +5,8 @@
 
 namespace controller {
 
-bool run_until_done(boost::asio::io_context& io, Task<> task, const std::function<bool()>& give_up) {
+bool run_until_done(boost::asio::io_context& io, Task<> task,
+                    const std::function<bool()>& give_up) {
   struct State {
     bool done = false;
     std::exception_ptr failure;

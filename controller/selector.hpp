@@ -1,4 +1,5 @@
-// SELECTOR: terms joined by blanks (and): a run-id glob, axis=value, cycle=2, state=failed, class=oom, experiment=NAME.
+// SELECTOR: terms joined by blanks (and): a run-id glob, axis=value, cycle=2, state=failed,
+// class=oom, experiment=NAME.
 #pragma once
 
 #include <string>
@@ -22,7 +23,9 @@ class Selector {
   bool empty() const { return terms_.empty(); }
 
  private:
-  struct Term { std::string key, value; };  // key "" = a run-id glob
+  struct Term {
+    std::string key, value;
+  };  // key "" = a run-id glob
   std::vector<Term> terms_;
 };
 

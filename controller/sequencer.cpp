@@ -37,8 +37,8 @@ bool is_disk_full(const std::exception& error) {
 
 // Failures that end the session, not only the attempt.
 bool is_fatal(const std::exception& error) {
-  return dynamic_cast<const campaign::JournalError*>(&error) || dynamic_cast<const EngineAway*>(&error) ||
-         is_disk_full(error);
+  return dynamic_cast<const campaign::JournalError*>(&error) ||
+         dynamic_cast<const EngineAway*>(&error) || is_disk_full(error);
 }
 
 }  // namespace
@@ -79,7 +79,8 @@ Sequencer::Sequencer(SequencerInput input)
 void Sequencer::take_up_streaks() {
   if (fold_.outcomes.empty()) return;
   std::unordered_map<std::string, std::uint32_t> experiments;
-  for (std::size_t i = 0; i < plan_.runs.size(); ++i) experiments[order_.id(i)] = plan_.runs[i].experiment;
+  for (std::size_t i = 0; i < plan_.runs.size(); ++i)
+    experiments[order_.id(i)] = plan_.runs[i].experiment;
   for (const auto& [run, cls] : fold_.outcomes) {
     const campaign::RunState& state = fold_.run(run);
     const bool settled = cls == FailureClass::none || (state.final && state.cls == cls);
@@ -95,7 +96,8 @@ Task<SequenceEnd> Sequencer::run() {
   context_.progress->tick(progress());
   for (int worker = 0; worker < static_cast<int>(ahead_.size()); ++worker)
     asio::co_spawn(executor, guarded_work(worker), asio::detached);
-  while (working_ > 0 || background_ > 0) co_await context_.wake->wait(std::numeric_limits<double>::infinity());
+  while (working_ > 0 || background_ > 0)
+    co_await context_.wake->wait(std::numeric_limits<double>::infinity());
   co_return end_;
 }
 
@@ -156,11 +158,13 @@ AttemptPtr Sequencer::draw(int worker, bool look_ahead, double* wait_until) {
   }
   *wait_until = std::numeric_limits<double>::infinity();
   if (pilots_in_flight_ > 0) return nullptr;
-  const Drawn drawn = pilot_only_ ? Drawn{} : order_.next(in_flight_, context_.clock->utc(), look_ahead);
+  const Drawn drawn =
+      pilot_only_ ? Drawn{} : order_.next(in_flight_, context_.clock->utc(), look_ahead);
   if (drawn.kind == Drawn::Kind::wait_until) *wait_until = drawn.until_utc;
   if (drawn.kind == Drawn::Kind::done) *wait_until = 0;
   if (drawn.kind != Drawn::Kind::run || context_.stop->no_new_runs()) return nullptr;
-  const bool enters = plan_.runs[drawn.index].cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
+  const bool enters =
+      plan_.runs[drawn.index].cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
   if (context_.stop->level() == StopLevel::after_cycle && enters) {
     context_.stop->raise(StopLevel::after_run, context_.stop->reason());
     return nullptr;
@@ -177,7 +181,8 @@ AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
   attempt->worker = worker;
   const campaign::RunState& state = fold_.run(attempt->run);
   attempt->number = state.attempt + 1;
-  while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun")) ++attempt->number;
+  while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun"))
+    ++attempt->number;
   attempt->repeated = state.repeated;
   attempt->gap_length = gap_length(*attempt);
   in_flight_.insert(index);
@@ -203,16 +208,19 @@ AttemptPtr Sequencer::make_pilot(std::uint32_t experiment, int worker) {
 double Sequencer::gap_length(const Attempt& attempt) const {
   const campaign::Execution& execution = context_.campaign->execution;
   const bool grouped = execution.structure == campaign::Structure::grouped;
-  const bool crosses = grouped ? drawn_any_ && attempt.planned.experiment != last_experiment_
-                               : attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
+  const bool crosses = grouped
+                           ? drawn_any_ && attempt.planned.experiment != last_experiment_
+                           : attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
   return crosses ? std::max(execution.config_gap_seconds, execution.cycle_gap_seconds)
                  : execution.config_gap_seconds;
 }
 
-// Its cycle was entered by the controller that claimed it: only the journalled gap tells whether it crossed into one.
+// Its cycle was entered by the controller that claimed it: only the journalled gap tells whether it
+// crossed into one.
 double Sequencer::recovered_gap(const Attempt& attempt) const {
   const campaign::Execution& execution = context_.campaign->execution;
-  if (!context_.resumed_gap || context_.resumed_gap_run != attempt.run) return execution.config_gap_seconds;
+  if (!context_.resumed_gap || context_.resumed_gap_run != attempt.run)
+    return execution.config_gap_seconds;
   return std::min(context_.resumed_gap->length,
                   std::max(execution.config_gap_seconds, execution.cycle_gap_seconds));
 }
@@ -222,7 +230,8 @@ void Sequencer::claim(Attempt& attempt) {
   attempt.position = fold_.position + 1;
   attempt.claimed_boottime = context_.clock->boottime();
   const bool docker = attempt.runner->type == campaign::RunnerType::docker;
-  if (docker) attempt.container_name = container_name(context_.manifest->uid, attempt.run, attempt.number);
+  if (docker)
+    attempt.container_name = container_name(context_.manifest->uid, attempt.run, attempt.number);
   std::vector<campaign::Event> events;
   if (!attempt.pilot && attempt.planned.cycle > fold_.cycle_entered)
     events.push_back(campaign::event::CycleEntered{.cycle = attempt.planned.cycle});
@@ -240,7 +249,7 @@ void Sequencer::claim(Attempt& attempt) {
 }
 
 void Sequencer::check_room() {
-  struct statvfs room {};
+  struct statvfs room{};
   for (const auto& folder : {std::filesystem::path(context_.manifest->state_dir),
                              std::filesystem::path(context_.manifest->results_dir)}) {
     if (context_.campaign->io.min_free <= 0 || statvfs(folder.c_str(), &room) != 0) continue;
@@ -309,12 +318,14 @@ Task<> Sequencer::carry_out(AttemptPtr attempt) {
   const bool fresh = attempt->entry == Entry::fresh || attempt->entry == Entry::create_again;
   WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt->worker)];
   if (fresh && !attempt->prepared && !co_await get_ready(*attempt, Part::ahead)) co_return;
-  if (!attempt->started && !attempt->early_failure && !co_await get_ready(*attempt, Part::before)) co_return;
+  if (!attempt->started && !attempt->early_failure && !co_await get_ready(*attempt, Part::before))
+    co_return;
   const bool always = context_.campaign->execution.overlap == campaign::Overlap::always;
   if (worker.initialization == 0) worker.initialization = context_.clock->boottime() - begin_;
   if (always && !attempt->early_failure && !context_.stop->no_new_runs() && recovered_.empty()) {
     preparing_[static_cast<std::size_t>(attempt->worker)] = true;
-    asio::co_spawn(co_await asio::this_coro::executor, prepare_ahead(attempt->worker), asio::detached);
+    asio::co_spawn(co_await asio::this_coro::executor, prepare_ahead(attempt->worker),
+                   asio::detached);
   }
   if (!attempt->early_failure && !co_await measure(*attempt)) co_return;
   worker.finished_boottime = attempt->finished_boottime;
@@ -325,7 +336,8 @@ Task<> Sequencer::carry_out(AttemptPtr attempt) {
   while (background_ > static_cast<int>(ahead_.size()))
     co_await context_.wake->wait(std::numeric_limits<double>::infinity());
   ++background_;
-  asio::co_spawn(co_await asio::this_coro::executor, finish_in_background(std::move(attempt)), asio::detached);
+  asio::co_spawn(co_await asio::this_coro::executor, finish_in_background(std::move(attempt)),
+                 asio::detached);
 }
 
 // Lets whoever is to be started be started first.
@@ -344,7 +356,8 @@ Task<> Sequencer::prepare_ahead(int worker) {
     co_await stand_back();
     if (ahead_.size() == 1) co_await settled_before();
     double until = 0;
-    const bool look_ahead = ahead_.size() == 1;  // with more workers a barrier is one for the start, too
+    const bool look_ahead =
+        ahead_.size() == 1;  // with more workers a barrier is one for the start, too
     AttemptPtr next = draw(worker, look_ahead, &until);
     if (next && co_await get_ready(*next, Part::ahead)) ahead_[slot] = std::move(next);
   } catch (...) {
@@ -395,7 +408,8 @@ void Sequencer::tell(const Attempt& attempt) {
   const bool ok = attempt.cls == FailureClass::none;
   std::string text = "ok";
   if (!ok)
-    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" + attempt.paths.results.string() + ")";
+    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" +
+           attempt.paths.results.string() + ")";
   context_.progress->tick(progress());
   context_.progress->run_ended({.run = attempt.run,
                                 .attempt = attempt.number,
@@ -423,14 +437,14 @@ void Sequencer::weigh(const Attempt& attempt, bool failed) {
 void Sequencer::skip_rest(std::uint32_t experiment, const std::string& reason) {
   std::vector<campaign::Event> events;
   for (std::size_t i = 0; i < plan_.runs.size(); ++i)
-    if (plan_.runs[i].experiment == experiment && !in_flight_.contains(i) && !fold_.run(order_.id(i)).done() &&
-        fold_.run(order_.id(i)).phase == RunPhase::pending)
+    if (plan_.runs[i].experiment == experiment && !in_flight_.contains(i) &&
+        !fold_.run(order_.id(i)).done() && fold_.run(order_.id(i)).phase == RunPhase::pending)
       events.push_back(campaign::event::Skipped{.run = order_.id(i), .reason = reason});
   if (events.empty()) return;
   skipped_ += events.size();
   context_.ledger->append(events);
-  context_.progress->note(plan_.experiments[experiment].name + ": " + std::to_string(events.size()) +
-                          " runs are skipped (" + reason + ")");
+  context_.progress->note(plan_.experiments[experiment].name + ": " +
+                          std::to_string(events.size()) + " runs are skipped (" + reason + ")");
 }
 
 ProgressState Sequencer::progress() const {
@@ -452,7 +466,8 @@ ProgressState Sequencer::progress() const {
                              .since_utc = context_.workers[i].since_utc});
   std::size_t done_here = 0;
   for (const WorkerStatus& worker : context_.workers) done_here += worker.completed;
-  const std::size_t left = plan_.runs.size() - std::min(plan_.runs.size(), completed_ + failed_ + skipped_);
+  const std::size_t left =
+      plan_.runs.size() - std::min(plan_.runs.size(), completed_ + failed_ + skipped_);
   if (done_here > 0)
     state.eta = state.elapsed / static_cast<double>(done_here) * static_cast<double>(left);
   return state;

@@ -1,5 +1,5 @@
-// Draws runs and carries them through their stages, with as many workers as the campaign says, until all are done, a limit
-// pauses the campaign, or it is asked to stop.
+// Draws runs and carries them through their stages, with as many workers as the campaign says,
+// until all are done, a limit pauses the campaign, or it is asked to stop.
 #pragma once
 
 #include <deque>
@@ -14,15 +14,15 @@ using AttemptPtr = std::unique_ptr<Attempt>;
 
 struct SequencerInput {
   RunContext* context = nullptr;
-  std::vector<AttemptPtr> recovered;   // taken up from a dead controller; carried out first
-  std::set<std::size_t> selected;      // --only; empty = all
+  std::vector<AttemptPtr> recovered;  // taken up from a dead controller; carried out first
+  std::set<std::size_t> selected;     // --only; empty = all
   bool pilot_only = false;
 };
 
 struct SequenceEnd {
-  std::string paused;                  // a failure limit, "" = none
-  std::string disk;                    // no space left: where
-  std::exception_ptr fatal;            // journal or engine lost; anything else is a bug
+  std::string paused;        // a failure limit, "" = none
+  std::string disk;          // no space left: where
+  std::exception_ptr fatal;  // journal or engine lost; anything else is a bug
 };
 
 class Sequencer {
@@ -68,9 +68,9 @@ class Sequencer {
   std::set<std::size_t> in_flight_;
   int pilots_in_flight_ = 0;
   bool pilot_only_;
-  std::vector<AttemptPtr> ahead_;       // per worker: prepared, waits for its turn
-  std::vector<bool> preparing_;         // per worker
-  int background_ = 0;                  // attempts that are being finished beside the workers
+  std::vector<AttemptPtr> ahead_;  // per worker: prepared, waits for its turn
+  std::vector<bool> preparing_;    // per worker
+  int background_ = 0;             // attempts that are being finished beside the workers
   int working_ = 0;
   std::uint32_t last_experiment_ = 0;
   bool drawn_any_ = false;

@@ -63,13 +63,14 @@ SessionResult SessionRun::ended_before() {
 }
 
 void SessionRun::stopped_early() const {
-  throw CommandError(static_cast<ExitCode>(128 + loop_.stop.signal()), "stopped before anything was started");
+  throw CommandError(static_cast<ExitCode>(128 + loop_.stop.signal()),
+                     "stopped before anything was started");
 }
 
 bool SessionRun::nothing_to_do() const {
   const UpOptions& options = request_.options;
-  return !state_.created && finished(state_.fold) && !state_.revised && state_.unrecorded == 0 && options.retry.empty() &&
-         options.rerun.empty();
+  return !state_.created && finished(state_.fold) && !state_.revised && state_.unrecorded == 0 &&
+         options.retry.empty() && options.rerun.empty();
 }
 
 SessionResult SessionRun::go() {
@@ -99,11 +100,12 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
   co_await run_hook(context_, "setup", hooks.setup, nullptr);
   bool over = false;
   if (engine_)
-    asio::co_spawn(loop_.io, watch_engine({.engine = engine_.get(),
-                                           .uid = state_.manifest.uid,
-                                           .wake = &loop_.wake,
-                                           .on_end = [this](const std::string& id) { docker_->tell_end(id); },
-                                           .over = [&over] { return over; }}),
+    asio::co_spawn(loop_.io,
+                   watch_engine({.engine = engine_.get(),
+                                 .uid = state_.manifest.uid,
+                                 .wake = &loop_.wake,
+                                 .on_end = [this](const std::string& id) { docker_->tell_end(id); },
+                                 .over = [&over] { return over; }}),
                    asio::detached);
   sequencer_ = std::make_unique<Sequencer>(std::move(input));
   SequenceEnd end = co_await sequencer_->run();
@@ -138,7 +140,8 @@ Task<> SessionRun::pulse() {
       context_.progress->note(std::string("no sign of life could be written: ") + error.what());
     }
     const double next = clock_.boottime() + interval;
-    for (double left = interval; pulsing_ && left > 0; left = next - clock_.boottime()) co_await pulse_.wait(left);
+    for (double left = interval; pulsing_ && left > 0; left = next - clock_.boottime())
+      co_await pulse_.wait(left);
   }
 }
 
@@ -177,7 +180,8 @@ SessionRun::Ended SessionRun::all_drawn() {
   for (const auto& run : plan.runs)
     if (!state_.fold.run(campaign::run_id(plan, run)).done()) {
       ledger_->append(campaign::event::Drained{.reason = "only a part was asked for"});
-      return {.exit_code = 0, .message = "the runs that were asked for are done; `up` goes on with the others"};
+      return {.exit_code = 0,
+              .message = "the runs that were asked for are done; `up` goes on with the others"};
     }
   const int code = exit_code_of(plan, state_.fold);
   ledger_->append(campaign::event::Finished{.exit_code = code});
@@ -190,7 +194,8 @@ SessionRun::Ended SessionRun::conclude(const SequenceEnd& end) {
   try {
     if (!end.disk.empty()) {
       ledger_->append(campaign::event::Paused{.reason = "disk"});
-      return {code(ExitCode::environment), "no space: " + end.disk + "\n  make room, then `campaignctl resume`"};
+      return {code(ExitCode::environment),
+              "no space: " + end.disk + "\n  make room, then `campaignctl resume`"};
     }
     if (end.fatal) std::rethrow_exception(end.fatal);
     const Stop& stop = loop_.stop;
@@ -208,10 +213,12 @@ SessionRun::Ended SessionRun::conclude(const SequenceEnd& end) {
     }
     return all_drawn();
   } catch (const campaign::JournalError& error) {
-    return {code(ExitCode::environment), std::string(error.what()) + "\n  make room, then `campaignctl resume`"};
+    return {code(ExitCode::environment),
+            std::string(error.what()) + "\n  make room, then `campaignctl resume`"};
   } catch (const EngineAway& error) {
-    return {code(ExitCode::environment), std::string("the container engine went away and did not come back: ") +
-                                             error.what() + "\n  start it, then `campaignctl resume`"};
+    return {code(ExitCode::environment),
+            std::string("the container engine went away and did not come back: ") + error.what() +
+                "\n  start it, then `campaignctl resume`"};
   }
 }
 
@@ -222,13 +229,16 @@ void SessionRun::leave_snapshot() {
     campaign::store_snapshot(state_.located.session, snapshot);
     snapshot_seq_ = ledger_->seq();
   } catch (const std::exception& error) {
-    request_.progress->note(std::string("no snapshot was written (the journal holds everything): ") + error.what());
+    request_.progress->note(
+        std::string("no snapshot was written (the journal holds everything): ") + error.what());
   }
   state_.fold = std::move(snapshot.fold);
 }
 
 SessionResult SessionRun::result_of(const Ended& ended) {
-  SessionResult result{.exit_code = ended.exit_code, .message = ended.message, .manifest = state_.manifest,
+  SessionResult result{.exit_code = ended.exit_code,
+                       .message = ended.message,
+                       .manifest = state_.manifest,
                        .results = state_.results};
   result.summary = summary();
   return result;
@@ -255,11 +265,14 @@ campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
 
 campaign::Summary SessionRun::summary() const {
   std::vector<campaign::RunRecord> records;
-  const auto keep = [&](campaign::RunRecord&& record) { records.push_back(for_summary(std::move(record))); };
+  const auto keep = [&](campaign::RunRecord&& record) {
+    records.push_back(for_summary(std::move(record)));
+  };
   campaign::read_records(state_.results, keep);
   campaign::read_kept_records(state_.results, keep);
   for (const campaign::PlannedRun& run : state_.manifest.plan.runs)
-    if (state_.fold.run(campaign::run_id(state_.manifest.plan, run)).phase == campaign::RunPhase::skipped)
+    if (state_.fold.run(campaign::run_id(state_.manifest.plan, run)).phase ==
+        campaign::RunPhase::skipped)
       records.push_back({.run = campaign::run_id(state_.manifest.plan, run),
                          .experiment = state_.manifest.plan.experiments[run.experiment].name,
                          .cycle = run.cycle,
@@ -270,8 +283,10 @@ campaign::Summary SessionRun::summary() const {
 
 void SessionRun::write_aggregates(const SessionResult& result) const {
   try {
-    campaign::write_atomically(state_.results.folder / "summary.json", campaign::write_summary_json(result.summary));
-    campaign::write_atomically(state_.results.folder / "summary.csv", campaign::write_summary_csv(result.summary));
+    campaign::write_atomically(state_.results.folder / "summary.json",
+                               campaign::write_summary_json(result.summary));
+    campaign::write_atomically(state_.results.folder / "summary.csv",
+                               campaign::write_summary_csv(result.summary));
   } catch (const std::exception& error) {
     request_.progress->note(std::string("no summary files were written: ") + error.what());
   }

@@ -1,5 +1,6 @@
-// One execution of a campaign by this controller: up, resume, run. Takes the lock, folds, reconciles with the engine, runs
-// the sequencer, sums up. Blocks until the session ends, drains, pauses or is stopped; handles INT, TERM and HUP meanwhile.
+// One execution of a campaign by this controller: up, resume, run. Takes the lock, folds,
+// reconciles with the engine, runs the sequencer, sums up. Blocks until the session ends, drains,
+// pauses or is stopped; handles INT, TERM and HUP meanwhile.
 #pragma once
 
 #include <optional>
@@ -15,7 +16,7 @@ namespace controller {
 class Progress;
 
 struct UpOptions {
-  bool fresh = false;            // --new
+  bool fresh = false;  // --new
   bool accept_changes = false;
   bool pilot_only = false;
   bool abandon_engine = false;
@@ -31,18 +32,19 @@ struct SessionRequest {
 };
 
 struct SessionResult {
-  int exit_code = 0;             // see errors.hpp
-  std::string message;           // why it ended, one line; "" when all is said by the summary
-  bool already_finished = false; // nothing was run: the session had ended before
+  int exit_code = 0;              // see errors.hpp
+  std::string message;            // why it ended, one line; "" when all is said by the summary
+  bool already_finished = false;  // nothing was run: the session had ended before
   campaign::Manifest manifest;
   campaign::ResultsFolder results;
-  campaign::Fold fold;           // the state of its runs at the end
+  campaign::Fold fold;  // the state of its runs at the end
   campaign::Summary summary;
 };
 
 SessionResult run_session(const SessionRequest& request);
 
-// The plan of a file against the session that it would go on with, reading only. What `plan` and `up --dry-run` print.
+// The plan of a file against the session that it would go on with, reading only. What `plan` and
+// `up --dry-run` print.
 struct PreviewRun {
   std::string run, experiment;
   int cycle = 1;

@@ -1,4 +1,5 @@
-// One session of one controller: its parts, in the order in which they come to be; they go in the reverse one.
+// One session of one controller: its parts, in the order in which they come to be; they go in the
+// reverse one.
 #pragma once
 
 #include "controller/recovery.hpp"

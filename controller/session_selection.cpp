@@ -26,7 +26,8 @@ void SessionRun::reopen(const std::string& text, bool rerun) {
     ++reopened;
   }
   if (reopened == 0)
-    throw CommandError(ExitCode::usage, "no run that is done matches '" + text + "'; `campaignctl status --runs` lists them");
+    throw CommandError(ExitCode::usage, "no run that is done matches '" + text +
+                                            "'; `campaignctl status --runs` lists them");
 }
 
 std::set<std::size_t> SessionRun::selected() const {
@@ -38,7 +39,8 @@ std::set<std::size_t> SessionRun::selected() const {
     const campaign::RunState& state = state_.fold.run(campaign::run_id(plan, plan.runs[i]));
     if (selector.matches({&plan, &plan.runs[i], &state})) indices.insert(i);
   }
-  if (indices.empty()) throw CommandError(ExitCode::usage, "no run matches --only '" + request_.options.only + "'");
+  if (indices.empty())
+    throw CommandError(ExitCode::usage, "no run matches --only '" + request_.options.only + "'");
   return indices;
 }
 

@@ -42,7 +42,9 @@ void SessionRun::prepare_folders() {
 
 bool SessionRun::uses_containers() const {
   for (const auto& experiment : state_.manifest.plan.experiments)
-    if (campaign::runner_for(state_.campaign, experiment.backend)->type == campaign::RunnerType::docker) return true;
+    if (campaign::runner_for(state_.campaign, experiment.backend)->type ==
+        campaign::RunnerType::docker)
+      return true;
   return false;
 }
 
@@ -51,7 +53,8 @@ std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
   for (const auto& experiment : state_.manifest.plan.experiments) {
     const campaign::Runner& runner = *campaign::runner_for(state_.campaign, experiment.backend);
     if (runner.type != campaign::RunnerType::docker) continue;
-    const campaign::Placeholders with{.parameters = &experiment.config, .vars = &state_.campaign.vars};
+    const campaign::Placeholders with{.parameters = &experiment.config,
+                                      .vars = &state_.campaign.vars};
     names[campaign::expand(runner.image, with)] = runner.pull;
   }
   return names;
@@ -60,19 +63,21 @@ std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
 void SessionRun::connect() {
   if (!uses_containers()) return;
   std::vector<std::string> tried;
-  const auto endpoint = container::find_endpoint(
-      {.environment = campaign::process_environment()}, &tried);
+  const auto endpoint =
+      container::find_endpoint({.environment = campaign::process_environment()}, &tried);
   if (!endpoint) {
     std::string text = "no container engine was found; looked at:";
     for (const std::string& place : tried) text += "\n  " + place;
-    throw CommandError(ExitCode::environment, text + "\n  start one, or say DOCKER_HOST; `campaignctl doctor` helps");
+    throw CommandError(ExitCode::environment,
+                       text + "\n  start one, or say DOCKER_HOST; `campaignctl doctor` helps");
   }
   engine_ = container::make_docker_engine(loop_.io, {.endpoint = *endpoint});
-  site_ = during_setup(prepare_site({.engine = engine_.get(),
-                                     .state_folder = state_.located.session.lock().parent_path(),
-                                     .uid = state_.manifest.uid,
-                                     .images = images(),
-                                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
+  site_ = during_setup(
+      prepare_site({.engine = engine_.get(),
+                    .state_folder = state_.located.session.lock().parent_path(),
+                    .uid = state_.manifest.uid,
+                    .images = images(),
+                    .note = [this](const std::string& line) { request_.progress->note(line); }}));
   take_image_identities();
 }
 
@@ -80,11 +85,13 @@ void SessionRun::take_image_identities() {
   for (const auto& [name, image] : site_->images) {
     const std::string identity = image.info.identity();
     const auto known = state_.manifest.images.find(name);
-    if (known != state_.manifest.images.end() && known->second.identity != identity && !state_.revised)
-      throw CommandError(ExitCode::environment,
-                         "image " + name + " is not the one that this session began with (content " +
-                             known->second.identity.substr(0, 12) + ", now " + identity.substr(0, 12) +
-                             ")\n  bring the old one back, or start a new session with `up --new`");
+    if (known != state_.manifest.images.end() && known->second.identity != identity &&
+        !state_.revised)
+      throw CommandError(
+          ExitCode::environment,
+          "image " + name + " is not the one that this session began with (content " +
+              known->second.identity.substr(0, 12) + ", now " + identity.substr(0, 12) +
+              ")\n  bring the old one back, or start a new session with `up --new`");
     state_.manifest.images[name] = {.image = name, .id = image.info.id, .identity = identity};
   }
 }
@@ -99,8 +106,10 @@ void SessionRun::begin_journal() {
     if (state_.revised || state_.unrecorded > 0) store_revision(state_);
   }
   ledger_ = std::make_unique<Ledger>(*state_.journal, state_.fold, [this] { loop_.wake.notify(); });
-  ledger_->append(campaign::event::ControllerStarted{
-      .host = host_name(), .pid = getpid(), .engine_id = engine_id, .version = CAMPAIGNCTL_VERSION});
+  ledger_->append(campaign::event::ControllerStarted{.host = host_name(),
+                                                     .pid = getpid(),
+                                                     .engine_id = engine_id,
+                                                     .version = CAMPAIGNCTL_VERSION});
   remember(state_.located, state_.manifest.uid);
 }
 
@@ -134,23 +143,25 @@ void SessionRun::fill_context() {
               .cpu = cpu_model()};
   context_.workers.resize(static_cast<std::size_t>(state_.campaign.execution.workers));
   take_up_times();
-  const PayloadContext payload{
-      .campaign = &state_.campaign, .manifest = &state_.manifest, .environment = context_.environment};
+  const PayloadContext payload{.campaign = &state_.campaign,
+                               .manifest = &state_.manifest,
+                               .environment = context_.environment};
   if (site_)
     docker_ = std::make_unique<DockerRunner>(DockerRunnerParts{.engine = engine_.get(),
                                                                .site = &*site_,
                                                                .payload = payload,
                                                                .belonging = belonging(),
                                                                .wake = &loop_.wake});
-  local_ = std::make_unique<LocalRunner>(
-      LocalRunnerParts{.payload = payload, .launcher = own_launcher().string(), .wake = &loop_.wake});
+  local_ = std::make_unique<LocalRunner>(LocalRunnerParts{
+      .payload = payload, .launcher = own_launcher().string(), .wake = &loop_.wake});
 }
 
 void SessionRun::take_up_times() {
   const campaign::Fold& fold = state_.fold;
   if (fold.last_finished_utc <= 0) return;
   const double since = std::max(0.0, clock_.utc() - fold.last_finished_utc);
-  const bool same_boot = fold.last_finished_boot == clock_.boot_id() && fold.last_finished_boottime > 0;
+  const bool same_boot =
+      fold.last_finished_boot == clock_.boot_id() && fold.last_finished_boottime > 0;
   const double ended = same_boot ? fold.last_finished_boottime : clock_.boottime() - since;
   for (WorkerStatus& worker : context_.workers) worker.finished_boottime = ended;
   context_.resumed_gap = fold.gap;
@@ -174,7 +185,8 @@ Runner& SessionRun::runner_of(const Attempt& attempt) {
 Task<bool> SessionRun::engine_is_back() {
   constexpr double patience = 600;
   const double begin = clock_.boottime();
-  for (double pause = 0.1; clock_.boottime() - begin < patience; pause = std::min(pause * 1.5, 2.0)) {
+  for (double pause = 0.1; clock_.boottime() - begin < patience;
+       pause = std::min(pause * 1.5, 2.0)) {
     if (loop_.stop.level() == StopLevel::kill) co_return false;
     std::string reason;
     try {

@@ -36,14 +36,17 @@ std::string host_name() {
 void check_ownership(const fs::path& folder) {
   const std::string unsafe = campaign::unsafe_ownership(folder);
   if (!unsafe.empty())
-    throw CommandError(ExitCode::environment, unsafe + "\n  campaigns run only from folders that nobody else can change");
+    throw CommandError(ExitCode::environment,
+                       unsafe + "\n  campaigns run only from folders that nobody else can change");
 }
 
 void take_lock(OpenState& state, const campaign::Clock& clock) {
   auto attempt = campaign::Lock::take(state.located.session.lock(), clock);
   if (!attempt.lock)
-    throw CommandError(ExitCode::held, "campaign " + state.located.campaign_id + " is run by " + attempt.holder.text() +
-                                           "\n  `campaignctl status` shows it, `campaignctl stop` ends it");
+    throw CommandError(ExitCode::held,
+                       "campaign " + state.located.campaign_id + " is run by " +
+                           attempt.holder.text() +
+                           "\n  `campaignctl status` shows it, `campaignctl stop` ends it");
   state.lock = std::move(attempt.lock);
 }
 
@@ -58,7 +61,8 @@ std::optional<fs::path> newest_session(const fs::path& folder, const std::string
 }
 
 void link_latest(const fs::path& session) {
-  const fs::path link = session.parent_path() / "latest", temporary = session.parent_path() / ".latest.new";
+  const fs::path link = session.parent_path() / "latest",
+                 temporary = session.parent_path() / ".latest.new";
   fs::remove(temporary);
   fs::create_directory_symlink(session.filename(), temporary);
   fs::rename(temporary, link);
@@ -88,10 +92,12 @@ void begin_session(OpenState& state, const campaign::Clock& clock) {
 void read_fold(OpenState& state) {
   SessionView view = read_session(state.located);
   if (view.reading.damaged())
-    throw CommandError(ExitCode::damaged,
-                       "the journal of " + state.located.session.folder.string() + " is damaged (" +
-                           view.reading.damage.front().file + ": " + view.reading.damage.front().what +
-                           ")\n  `campaignctl journal fsck` says which runs are in doubt, `--repair` records a decision");
+    throw CommandError(ExitCode::damaged, "the journal of " +
+                                              state.located.session.folder.string() +
+                                              " is damaged (" + view.reading.damage.front().file +
+                                              ": " + view.reading.damage.front().what +
+                                              ")\n  `campaignctl journal fsck` says which runs are "
+                                              "in doubt, `--repair` records a decision");
   state.fold = std::move(view.fold);
   state.offsets = std::move(view.reading.offsets);
   state.manifest = std::move(view.manifest);
@@ -99,19 +105,23 @@ void read_fold(OpenState& state) {
 }
 
 bool is_accepted(const campaign::RunState& state) {
-  return state.phase == campaign::RunPhase::completed || state.phase == campaign::RunPhase::aggregated;
+  return state.phase == campaign::RunPhase::completed ||
+         state.phase == campaign::RunPhase::aggregated;
 }
 
-// A controller that died between a new manifest and its record: what it would have run again is told by the results.
+// A controller that died between a new manifest and its record: what it would have run again is
+// told by the results.
 void find_unrecorded(OpenState& state) {
-  const int latest = campaign::latest_revision(state.located.session, state.campaign.io.manifest_filename);
+  const int latest =
+      campaign::latest_revision(state.located.session, state.campaign.io.manifest_filename);
   if (latest <= state.fold.revision) return;
   state.unrecorded = latest;
   for (const campaign::PlannedRun& run : state.manifest.plan.runs) {
     const std::string id = campaign::run_id(state.manifest.plan, run);
     if (!is_accepted(state.fold.run(id))) continue;
     const auto record = campaign::accepted_record(state.results, id);
-    if (record && record->hash != state.manifest.plan.experiments[run.experiment].hash) state.changed_runs.push_back(id);
+    if (record && record->hash != state.manifest.plan.experiments[run.experiment].hash)
+      state.changed_runs.push_back(id);
   }
 }
 
@@ -127,15 +137,19 @@ void continue_session(OpenState& state, const UpOptions& options) {
   if (next.needs_consent && !options.accept_changes) {
     std::string text = "the plan has changed since session " + state.manifest.session + " began:";
     for (const PlanChange& change : next.changes) text += "\n  " + change.text();
-    throw CommandError(ExitCode::usage, text + "\n  --accept-changes goes on with the new plan and runs only what "
-                                               "changed; --new starts a new session");
+    throw CommandError(ExitCode::usage,
+                       text +
+                           "\n  --accept-changes goes on with the new plan and runs only what "
+                           "changed; --new starts a new session");
   }
   state.changes = std::move(next.changes);
   for (std::string& run : next.changed_runs)
-    if (std::ranges::find(state.changed_runs, run) == state.changed_runs.end()) state.changed_runs.push_back(std::move(run));
+    if (std::ranges::find(state.changed_runs, run) == state.changed_runs.end())
+      state.changed_runs.push_back(std::move(run));
   state.manifest.plan = std::move(next.plan);
   state.manifest.document = state.campaign.document;
-  state.manifest.config_hash = campaign::sha256_hex(campaign::canonical_json(state.manifest.document));
+  state.manifest.config_hash =
+      campaign::sha256_hex(campaign::canonical_json(state.manifest.document));
   state.revised = true;
 }
 
@@ -167,7 +181,8 @@ Continuation continue_plan(const campaign::Campaign& now, const campaign::Manife
     next.needs_consent = next.needs_consent || (change.kind != PlanChange::Kind::added_experiment &&
                                                 change.kind != PlanChange::Kind::added_cycles);
   std::map<std::string, std::uint32_t> index;
-  for (std::uint32_t i = 0; i < next.plan.experiments.size(); ++i) index[next.plan.experiments[i].name] = i;
+  for (std::uint32_t i = 0; i < next.plan.experiments.size(); ++i)
+    index[next.plan.experiments[i].name] = i;
   campaign::Growth growth;
   std::set<std::int32_t> started;
   for (const campaign::PlannedRun& run : before.plan.runs) {
@@ -175,17 +190,20 @@ Continuation continue_plan(const campaign::Campaign& now, const campaign::Manife
     const auto found = index.find(experiment.name);
     if (found == index.end() || run.cycle > now.execution.cycles) continue;
     const std::string id = campaign::run_id(before.plan, run);
-    const bool touched = fold.run(id).attempt > 0 || fold.run(id).phase != campaign::RunPhase::pending;
+    const bool touched =
+        fold.run(id).attempt > 0 || fold.run(id).phase != campaign::RunPhase::pending;
     if (touched) started.insert(run.cycle);
-    if (touched && next.plan.experiments[found->second].hash != experiment.hash) next.changed_runs.push_back(id);
+    if (touched && next.plan.experiments[found->second].hash != experiment.hash)
+      next.changed_runs.push_back(id);
     growth.earlier.push_back({.experiment = found->second, .cycle = run.cycle, .block = run.block});
   }
   growth.started_cycles.assign(started.begin(), started.end());
-  next.plan.runs = campaign::grow_order({.structure = now.execution.structure,
-                                         .count = static_cast<std::uint32_t>(next.plan.experiments.size()),
-                                         .cycles = now.execution.cycles,
-                                         .seed = next.plan.seed},
-                                        growth);
+  next.plan.runs =
+      campaign::grow_order({.structure = now.execution.structure,
+                            .count = static_cast<std::uint32_t>(next.plan.experiments.size()),
+                            .cycles = now.execution.cycles,
+                            .seed = next.plan.seed},
+                           growth);
   return next;
 }
 
@@ -221,11 +239,13 @@ OpenState open_state(const SessionRequest& request, const campaign::Clock& clock
   return state;
 }
 
-void store_new_session(OpenState& state, const std::string& engine_id, const campaign::Clock& clock) {
+void store_new_session(OpenState& state, const std::string& engine_id,
+                       const campaign::Clock& clock) {
   const campaign::SessionFolder& session = state.located.session;
-  for (const fs::path& folder : {session.folder, session.journal(), session.heartbeat(), session.control(),
-                                 session.folder / "logs", state.results.folder, state.results.folder / "raw",
-                                 state.results.folder / "attempts", state.results.folder / "ctl"})
+  for (const fs::path& folder :
+       {session.folder, session.journal(), session.heartbeat(), session.control(),
+        session.folder / "logs", state.results.folder, state.results.folder / "raw",
+        state.results.folder / "attempts", state.results.folder / "ctl"})
     campaign::make_private_folders(folder);
   state.journal = campaign::Journal::create(session.journal(), clock);
   Ledger ledger(*state.journal, state.fold, [] {});
@@ -246,18 +266,23 @@ void store_revision(OpenState& state) {
   }
   std::vector<std::string> changes;
   for (const PlanChange& change : state.changes) changes.push_back(change.text());
-  std::vector<campaign::Event> events = {campaign::event::PlanRevised{
-      .revision = revision, .reason = state.revised ? "campaign file" : "taken up", .changes = changes}};
+  std::vector<campaign::Event> events = {
+      campaign::event::PlanRevised{.revision = revision,
+                                   .reason = state.revised ? "campaign file" : "taken up",
+                                   .changes = changes}};
   for (const std::string& run : state.changed_runs)
-    for (campaign::Event& event : reopening(state.fold, run, "change")) events.push_back(std::move(event));
+    for (campaign::Event& event : reopening(state.fold, run, "change"))
+      events.push_back(std::move(event));
   Ledger ledger(*state.journal, state.fold, [] {});
   ledger.append(events);
 }
 
-std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::string& run, const std::string& reason) {
+std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::string& run,
+                                       const std::string& reason) {
   const campaign::RunState& state = fold.run(run);
   std::vector<campaign::Event> events;
-  if (is_accepted(state)) events.push_back(campaign::event::Superseded{.run = run, .attempt = state.attempt});
+  if (is_accepted(state))
+    events.push_back(campaign::event::Superseded{.run = run, .attempt = state.attempt});
   events.push_back(campaign::event::Reopened{.run = run, .reason = reason});
   return events;
 }

@@ -1,9 +1,10 @@
-// What an attempt that has ended means for its run and for the campaign: completed, another attempt, failed for good,
-// interrupted; runs to skip; a limit that pauses the campaign. Pure decisions; the caller journals them.
+// What an attempt that has ended means for its run and for the campaign: completed, another
+// attempt, failed for good, interrupted; runs to skip; a limit that pauses the campaign. Pure
+// decisions; the caller journals them.
 #pragma once
 
-#include "controller/attempt.hpp"
 #include "campaign/state/fold.hpp"
+#include "controller/attempt.hpp"
 
 namespace controller {
 
@@ -12,7 +13,8 @@ struct RetryDecision {
   double backoff = 0;  // seconds
 };
 // `failures`: attempts of this run that failed before this one.
-RetryDecision decide_retry(const campaign::Retries& retries, campaign::FailureClass cls, int failures);
+RetryDecision decide_retry(const campaign::Retries& retries, campaign::FailureClass cls,
+                           int failures);
 
 // Equal final failures of each experiment in a row, since the last pause.
 class FailureStreaks {
@@ -22,7 +24,8 @@ class FailureStreaks {
     campaign::FailureClass cls = campaign::FailureClass::none;
     std::optional<int> exit_code;
   };
-  // The length of the experiment's streak after this outcome; 0 for a success or a class that does not count (infra).
+  // The length of the experiment's streak after this outcome; 0 for a success or a class that does
+  // not count (infra).
   int add(const Outcome& outcome);
 
  private:

@@ -15,7 +15,7 @@ class Stop {
   StopLevel level() const { return level_; }
   bool now() const { return level_ >= StopLevel::now; }
   bool no_new_runs() const { return level_ >= StopLevel::after_run; }
-  int signal() const { return signal_; }            // the first signal, 0 = asked for otherwise
+  int signal() const { return signal_; }  // the first signal, 0 = asked for otherwise
   const std::string& reason() const { return reason_; }
   void raise(StopLevel level, const std::string& reason);
   // INT, TERM, HUP: the first is `now`, a second is `kill`.

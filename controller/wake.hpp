@@ -1,4 +1,5 @@
-// Wakes coroutines of one thread. Check a condition, then wait: nothing can happen in between, so no wake-up is lost.
+// Wakes coroutines of one thread. Check a condition, then wait: nothing can happen in between, so
+// no wake-up is lost.
 #pragma once
 
 #include <vector>
@@ -12,8 +13,9 @@ using Task = container::Task<T>;
 
 class Wake {
  public:
-  void notify();                 // wakes all who wait now
-  Task<> wait(double seconds);   // until notify() or so many seconds, whichever is first; infinity is allowed
+  void notify();                // wakes all who wait now
+  Task<> wait(double seconds);  // until notify() or so many seconds, whichever is first; infinity
+                                // is allowed
 
  private:
   struct Waiter;

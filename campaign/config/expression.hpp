@@ -1,5 +1,5 @@
-// A regular expression over one line of a log: POSIX extended, with \d and \D besides. Matching takes no stack,
-// however long the line.
+// A regular expression over one line of a log: POSIX extended, with \d and \D besides. Matching
+// takes no stack, however long the line.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ class Expression {
 
   const std::string& problem() const { return problem_; }  // why it cannot be used, "" when it can
   std::size_t groups() const;
-  // The first group of the last match in the line, or the whole match where there is no group. A NUL ends the line.
+  // The first group of the last match in the line, or the whole match where there is no group. A
+  // NUL ends the line.
   std::optional<std::string> last_match(std::string_view line) const;
 
  private:

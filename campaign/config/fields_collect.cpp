@@ -99,7 +99,8 @@ const Section* metric_section() {
                      store_json)
                      .like("\"*.json#/throughput\""),
                  row({FieldType::pattern, "regex",
-                      "POSIX extended, with \\d and \\D; one group; the last match on standard output counts"},
+                      "POSIX extended, with \\d and \\D; one group; the last match on standard "
+                      "output counts"},
                      store_regex)
                      .like("'rate: ([0-9.]+)'"),
                  row({FieldType::text, "stage", "seconds of a stage of the run"}, store_stage)

@@ -172,7 +172,8 @@ bool parts_match(const std::vector<std::string>& glob, const std::vector<std::st
         const bool through = i > 0 && next[i - 1] && !path[i - 1].starts_with('.');
         next[i] = reached[i] || through ? 1 : 0;
       } else if (i > 0 && reached[i - 1]) {
-        next[i] = ::fnmatch(part.c_str(), path[i - 1].c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0 ? 1 : 0;
+        next[i] =
+            ::fnmatch(part.c_str(), path[i - 1].c_str(), FNM_PERIOD | FNM_NOESCAPE) == 0 ? 1 : 0;
       }
     }
     reached = std::move(next);

@@ -16,7 +16,8 @@ constexpr double target = 0.05;
 std::optional<double> latency_before(std::string_view line, std::int64_t begin_ns) {
   if (line.find("request") == std::string_view::npos) return std::nullopt;
   const auto object = nlohmann::json::parse(line, nullptr, false);
-  if (!object.is_object() || object.value("kind", nlohmann::json()) != "request") return std::nullopt;
+  if (!object.is_object() || object.value("kind", nlohmann::json()) != "request")
+    return std::nullopt;
   const auto latency = object.find("latency_s"), at = object.find("mono_ns");
   if (latency == object.end() || at == object.end()) return std::nullopt;
   if (!latency->is_number() || !at->is_number_integer()) return std::nullopt;
@@ -28,7 +29,8 @@ double variation_of_last(const std::vector<double>& values) {
   const auto first = values.end() - static_cast<std::ptrdiff_t>(window);
   const double mean = std::accumulate(first, values.end(), 0.0) / window;
   double squares = 0;
-  for (auto value = first; value != values.end(); ++value) squares += (*value - mean) * (*value - mean);
+  for (auto value = first; value != values.end(); ++value)
+    squares += (*value - mean) * (*value - mean);
   return std::sqrt(squares / window) / mean;
 }
 

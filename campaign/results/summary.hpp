@@ -45,7 +45,8 @@ struct SummaryRequest {
 };
 Summary summarise(const SummaryRequest& request);
 std::string write_summary_json(const Summary& summary);  // summary.json: schema_version 1
-std::optional<Summary> read_summary_json(const std::string& text);  // nullopt: not whole, or of another version
+std::optional<Summary> read_summary_json(
+    const std::string& text);  // nullopt: not whole, or of another version
 std::string write_summary_csv(const Summary& summary);
 // One row per run and metric: session, experiment, a column per axis, cycle, position, attempt,
 // resumed, start_utc, start_temp_c, node, gpu_uuid, window, metric, value, unit, valid, reason.

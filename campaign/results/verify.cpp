@@ -72,15 +72,17 @@ class Verification {
     verdict_.window = reading.window;
     for (auto& note : reading.notes) verdict_.notes.push_back(std::move(note));
     if (!reading.invalid.empty()) fail(FailureClass::invalid_result, std::move(reading.invalid));
-    if (files_ && reading.window.source == MeasureWindow::Source::phase) warmup(reading.window.begin_ns);
+    if (files_ && reading.window.source == MeasureWindow::Source::phase)
+      warmup(reading.window.begin_ns);
   }
 
   void warmup(std::int64_t begin_ns) {
     const WarmupReading reading = read_warmup(*files_, begin_ns);
     if (!reading.variation || reading.converged) return;
     const auto percent = std::lround(*reading.variation * 100);
-    verdict_.notes.push_back("the warmup did not converge: the last 5 of " + std::to_string(reading.requests) +
-                             " latencies vary by " + std::to_string(percent) + " % (below 5 % is warm)");
+    verdict_.notes.push_back("the warmup did not converge: the last 5 of " +
+                             std::to_string(reading.requests) + " latencies vary by " +
+                             std::to_string(percent) + " % (below 5 % is warm)");
   }
 
   void reserved() {

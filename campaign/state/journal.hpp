@@ -1,5 +1,5 @@
-// The append-only journal. One file per controller, each record durable when append returns. The bytes of a record and
-// what must be durable before what: README.md.
+// The append-only journal. One file per controller, each record durable when append returns. The
+// bytes of a record and what must be durable before what: README.md.
 #pragma once
 
 #include <filesystem>
@@ -15,8 +15,8 @@ namespace campaign {
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual double utc() const = 0;        // seconds since the epoch
-  virtual double boottime() const = 0;   // CLOCK_BOOTTIME, seconds
+  virtual double utc() const = 0;       // seconds since the epoch
+  virtual double boottime() const = 0;  // CLOCK_BOOTTIME, seconds
   virtual std::int64_t monotonic_ns() const = 0;
   virtual std::string boot_id() const = 0;
 };
@@ -35,14 +35,17 @@ class JournalError : public std::runtime_error {
 // Not thread-safe: it belongs to the controller's loop.
 class Journal {
  public:
-  // Opens <folder>/<writer>.jsonl for a writer name that no file has yet; preallocates 64 KiB. The name is
-  // "<host>-<pid>-<boot8>-<n>", n one above the largest of the folder, so that n orders the controllers of a session.
+  // Opens <folder>/<writer>.jsonl for a writer name that no file has yet; preallocates 64 KiB. The
+  // name is
+  // "<host>-<pid>-<boot8>-<n>", n one above the largest of the folder, so that n orders the
+  // controllers of a session.
   static std::unique_ptr<Journal> create(const std::filesystem::path& folder, const Clock& clock);
   virtual ~Journal() = default;
-  // Writes and fdatasyncs. Several at once cost one sync. Returns the seq of the last. Throws JournalError, and then
-  // none of them counts. When the disk is full, events that only end something (exited, completed, failed, interrupted,
-  // released, paused, drained, finished, cleanup_done) still go into the 64 KiB that were set aside; after any other
-  // error every later append throws as well.
+  // Writes and fdatasyncs. Several at once cost one sync. Returns the seq of the last. Throws
+  // JournalError, and then none of them counts. When the disk is full, events that only end
+  // something (exited, completed, failed, interrupted, released, paused, drained, finished,
+  // cleanup_done) still go into the 64 KiB that were set aside; after any other error every later
+  // append throws as well.
   virtual std::int64_t append(const std::vector<Event>& events) = 0;
   virtual const std::string& writer() const = 0;
   // The record that was appended last, as a reader would see it (for the live fold).
@@ -54,10 +57,12 @@ struct Damage {
   std::string file;
   std::int64_t offset = 0;
   std::int64_t bytes = 0;
-  std::string what;             // "bad crc", "not JSON", "zeroed", "sequence gap", "unknown record version 2, ..."
-  bool tail = false;            // a torn tail is cut silently; anything else is damage
-  std::vector<std::string> runs;           // in doubt: those whose names can still be read there
-  std::int64_t from_seq = 0, to_seq = 0;   // the records that are missing there, when the records around it tell
+  std::string
+      what;  // "bad crc", "not JSON", "zeroed", "sequence gap", "unknown record version 2, ..."
+  bool tail = false;              // a torn tail is cut silently; anything else is damage
+  std::vector<std::string> runs;  // in doubt: those whose names can still be read there
+  std::int64_t from_seq = 0,
+               to_seq = 0;  // the records that are missing there, when the records around it tell
 };
 
 struct ReadOptions {
@@ -69,12 +74,14 @@ struct JournalReading {
   std::map<std::string, std::int64_t> offsets;  // writer -> end of the last whole record
   bool damaged() const;                         // anything but torn tails
 };
-// Calls `take` for every whole record, file by file in the order in which the controllers began (the n of their names).
-// Never throws for content; std::system_error when a file cannot be read.
+// Calls `take` for every whole record, file by file in the order in which the controllers began
+// (the n of their names). Never throws for content; std::system_error when a file cannot be read.
 JournalReading read_journals(const std::filesystem::path& folder, const ReadOptions& options,
                              const std::function<void(Record&&)>& take);
-// Records the decision to go on without the damaged ranges: they are moved to <file>.damaged-<n>, and a line
-// {"repaired":...} stands in their place, after which readers accept the gap. Needs the campaign's lock.
+// Records the decision to go on without the damaged ranges: they are moved to <file>.damaged-<n>,
+// and a line
+// {"repaired":...} stands in their place, after which readers accept the gap. Needs the campaign's
+// lock.
 void repair_journal(const std::filesystem::path& folder, const std::vector<Damage>& damage);
 
 }  // namespace campaign

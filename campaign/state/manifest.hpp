@@ -1,5 +1,6 @@
-// campaign_manifest.json: the plan of a session, written once. A plan that grows writes campaign_manifest.<n>.json;
-// the highest whole one counts. Everything that resume needs stands in it.
+// campaign_manifest.json: the plan of a session, written once. A plan that grows writes
+// campaign_manifest.<n>.json; the highest whole one counts. Everything that resume needs stands in
+// it.
 #pragma once
 
 #include <filesystem>
@@ -18,9 +19,9 @@ struct Manifest {
   std::string config_hash;  // SHA-256 of the canonical document
   Value document;           // decode_campaign(document, file) gives the Campaign
   Plan plan;
-  std::string state_dir, results_dir;                   // absolute
-  std::map<std::string, event::ImageResolved> images;   // image as written -> id and identity
-  std::map<std::string, std::string> environment;       // of the controller: host, version
+  std::string state_dir, results_dir;                  // absolute
+  std::map<std::string, event::ImageResolved> images;  // image as written -> id and identity
+  std::map<std::string, std::string> environment;      // of the controller: host, version
 };
 
 std::string draw_uid();  // from getrandom
@@ -38,9 +39,11 @@ struct SessionFolder {
 };
 // The highest whole manifest of a session. Throws std::runtime_error when none is whole.
 Manifest latest_manifest(const SessionFolder& session, const std::string& filename);
-int latest_revision(const SessionFolder& session, const std::string& filename);  // the highest there, 0 for none
-// Revision 0 is <filename>, n > 0 is <stem>.<n>.json; <filename> is the document's io.manifest_filename, else
-// campaign_manifest.json. Made exclusively: std::system_error with EEXIST when that revision is there.
+int latest_revision(const SessionFolder& session,
+                    const std::string& filename);  // the highest there, 0 for none
+// Revision 0 is <filename>, n > 0 is <stem>.<n>.json; <filename> is the document's
+// io.manifest_filename, else campaign_manifest.json. Made exclusively: std::system_error with
+// EEXIST when that revision is there.
 void store_manifest(const SessionFolder& session, const Manifest& manifest, int revision);
 
 }  // namespace campaign

@@ -1,5 +1,5 @@
-// What to do with what a dead controller left: a pure decision over the fold and what the engine shows, as a printable
-// plan. The table is details.md 2, rows tried in order.
+// What to do with what a dead controller left: a pure decision over the fold and what the engine
+// shows, as a printable plan. The table is details.md 2, rows tried in order.
 #pragma once
 
 #include "campaign/state/fold.hpp"
@@ -16,22 +16,24 @@ struct Observed {
 };
 
 struct FoundOnDisk {
-  bool whole_in_raw = false;     // raw/<run> is there with a run.json of attempt `attempt`
-  bool outcome = false;          // ctl/<run>.a<n>/outcome.json is there
-  bool process_alive = false;    // local: pid, start time and boot id match a live process
+  bool whole_in_raw = false;   // raw/<run> is there with a run.json of attempt `attempt`
+  bool outcome = false;        // ctl/<run>.a<n>/outcome.json is there
+  bool process_alive = false;  // local: pid, start time and boot id match a live process
   int attempt = 0;
 };
 
 struct ReconcileStep {
   enum class Action {
-    adopt,            // it runs: attach again, wait, collect
-    collect,          // it ended: classify and verify
-    start_again,      // POST start again, then adopt
-    create_again,     // same name, same attempt
-    record_completed, // it is whole in raw/: verify, journal, remove
-    interrupted_lost, // nothing is left of it: next attempt
-    remove,           // a leftover
-    unpause_adopt, await_gone, refuse
+    adopt,             // it runs: attach again, wait, collect
+    collect,           // it ended: classify and verify
+    start_again,       // POST start again, then adopt
+    create_again,      // same name, same attempt
+    record_completed,  // it is whole in raw/: verify, journal, remove
+    interrupted_lost,  // nothing is left of it: next attempt
+    remove,            // a leftover
+    unpause_adopt,
+    await_gone,
+    refuse
   } action = Action::remove;
   std::string run;
   int attempt = 0;
@@ -42,8 +44,9 @@ struct ReconcileStep {
 
 struct ReconcileInput {
   const Fold* fold = nullptr;
-  std::vector<Observed> containers;            // with our uid on this engine
-  std::map<std::string, FoundOnDisk> on_disk;  // run -> what its folders hold; only runs in flight or with containers
+  std::vector<Observed> containers;  // with our uid on this engine
+  std::map<std::string, FoundOnDisk>
+      on_disk;  // run -> what its folders hold; only runs in flight or with containers
   std::string engine_id, host;
 };
 std::vector<ReconcileStep> reconcile(const ReconcileInput& input);

@@ -166,8 +166,9 @@ int journal_compact_command(const Arguments& arguments, Console& console) {
                        .dump()
                 << "\n";
   else if (arguments.global.verbosity >= 0)
-    console.out << located.campaign_id << ": " << plural(compaction.records, "record") << " compacted, "
-                << compaction.bytes_before << " -> " << compaction.bytes_after << " bytes\n";
+    console.out << located.campaign_id << ": " << plural(compaction.records, "record")
+                << " compacted, " << compaction.bytes_before << " -> " << compaction.bytes_after
+                << " bytes\n";
   return 0;
 }
 

@@ -23,7 +23,8 @@ Task<> away_or(Task<> verb) {
 
 void make_bind_sources(const Payload& payload) {
   for (const campaign::Volume& volume : payload.volumes)
-    if (volume.source.starts_with('/') && !fs::exists(volume.source)) fs::create_directories(volume.source);
+    if (volume.source.starts_with('/') && !fs::exists(volume.source))
+      fs::create_directories(volume.source);
 }
 
 }  // namespace
@@ -38,24 +39,30 @@ container::OnExit DockerRunner::exit_of(Attempt& attempt) {
 Task<> DockerRunner::prepare(Attempt& attempt) { return away_or(prepare_now(attempt)); }
 Task<> DockerRunner::start(Attempt& attempt) { return away_or(start_now(attempt)); }
 Task<> DockerRunner::adopt(Attempt& attempt) { return away_or(adopt_now(attempt)); }
-Task<> DockerRunner::stop(Attempt& attempt, const StopHow& how) { return away_or(stop_now(attempt, how)); }
+Task<> DockerRunner::stop(Attempt& attempt, const StopHow& how) {
+  return away_or(stop_now(attempt, how));
+}
 
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
   make_bind_sources(payload);
-  const DockerSpecRequest request{
-      .attempt = &attempt, .payload = &payload, .site = parts_.site, .belonging = &parts_.belonging};
+  const DockerSpecRequest request{.attempt = &attempt,
+                                  .payload = &payload,
+                                  .site = parts_.site,
+                                  .belonging = &parts_.belonging};
   const container::ContainerSpec spec = docker_spec(request);
   const auto ours = [&](const std::map<std::string, std::string>& labels) {
     const auto is = [&](const char* key, const std::string& value) {
       const auto found = labels.find(key);
       return found != labels.end() && found->second == value;
     };
-    return is(container::label::uid, parts_.belonging.uid) && is(container::label::run, attempt.run) &&
+    return is(container::label::uid, parts_.belonging.uid) &&
+           is(container::label::run, attempt.run) &&
            is(container::label::attempt, std::to_string(attempt.number));
   };
   attempt.container_id = co_await container::create_fenced(*parts_.engine, spec, ours);
-  attempt.witness = co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
+  attempt.witness =
+      co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
 }
 
 void DockerRunner::tell_end(const std::string& container_id) {
@@ -67,7 +74,8 @@ void DockerRunner::tell_end(const std::string& container_id) {
 
 Task<> DockerRunner::start_now(Attempt& attempt) {
   watched_[attempt.container_id] = &attempt;
-  auto started = co_await container::start_under(*parts_.engine, attempt.container_id, std::move(attempt.witness));
+  auto started = co_await container::start_under(*parts_.engine, attempt.container_id,
+                                                 std::move(attempt.witness));
   attempt.witness = std::move(started.witness);
   if (!attempt.witness) {
     take_ending(attempt, started.ending);
@@ -78,7 +86,8 @@ Task<> DockerRunner::start_now(Attempt& attempt) {
 Task<> DockerRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
   watched_[attempt.container_id] = &attempt;
-  auto started = co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
+  auto started =
+      co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
   if (started.ending.started_utc > 0) attempt.ending.started_utc = started.ending.started_utc;
   if (!attempt.witness) attempt.exit_seen = true;
@@ -111,7 +120,9 @@ void DockerRunner::take_ending(Attempt& attempt, const container::Ending& seen) 
   ending.known = seen.kind == Kind::exited || ending.outcome.has_value();
   ending.start_failed = seen.kind == Kind::start_failed;
   ending.oom_killed = seen.oom_killed;
-  ending.error = seen.kind == Kind::gone && !ending.outcome ? "its container is gone from the engine" : seen.error;
+  ending.error = seen.kind == Kind::gone && !ending.outcome
+                     ? "its container is gone from the engine"
+                     : seen.error;
   ending.started_utc = seen.started_utc;
   ending.finished_utc = seen.finished_utc;
   ending.exit_code = seen.exit_code;
@@ -129,14 +140,16 @@ void DockerRunner::take_ending(Attempt& attempt, const container::Ending& seen) 
 
 Task<> DockerRunner::stop_now(Attempt& attempt, const StopHow& how) {
   const container::StopLimits limits{.grace = how.grace, .hurry = how.hurry};
-  const container::Ending ending = co_await container::stop_verified(*parts_.engine, attempt.container_id, limits);
+  const container::Ending ending =
+      co_await container::stop_verified(*parts_.engine, attempt.container_id, limits);
   take_ending(attempt, ending);
 }
 
 Task<> DockerRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
   watched_.erase(attempt.container_id);
-  if (!attempt.container_id.empty()) co_await away_or(parts_.engine->remove(attempt.container_id, true));
+  if (!attempt.container_id.empty())
+    co_await away_or(parts_.engine->remove(attempt.container_id, true));
 }
 
 }  // namespace controller

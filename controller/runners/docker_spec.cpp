@@ -24,7 +24,8 @@ Strings full_command(const DockerSpecRequest& request, const container::ImageInf
   else
     command = joined(image.entrypoint, payload.command.empty() ? image.command : payload.command);
   if (command.empty())
-    throw PrepareError(campaign::FailureClass::config, "image " + payload.image + " has no command of its own: say `command`");
+    throw PrepareError(campaign::FailureClass::config,
+                       "image " + payload.image + " has no command of its own: say `command`");
   return command;
 }
 
@@ -50,9 +51,12 @@ std::vector<container::Mount> mounts(const DockerSpecRequest& request, const Sit
   std::vector<container::Mount> all = {
       {.source = paths.results.string(), .target = "/campaign/results"},
       {.source = paths.home.string(), .target = "/campaign/home"},
-      {.source = (paths.ctl / "config.yaml").string(), .target = "/campaign/config.yaml", .read_only = true}};
+      {.source = (paths.ctl / "config.yaml").string(),
+       .target = "/campaign/config.yaml",
+       .read_only = true}};
   if (image.launcher) {
-    all.push_back({.source = request.site->launcher, .target = "/campaign/launch", .read_only = true});
+    all.push_back(
+        {.source = request.site->launcher, .target = "/campaign/launch", .read_only = true});
     all.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
   }
   if (!image.passwd.empty() && request.attempt->runner->user == "host")
@@ -88,7 +92,8 @@ void apply_limits(container::ContainerSpec& spec, const campaign::Runner& runner
   spec.pids_limit = runner.pids_limit;
   spec.cpus = runner.cpus;
   spec.cpuset_cpus = runner.cpuset_cpus;
-  for (const campaign::Ulimit& limit : runner.ulimits) spec.ulimits.push_back({limit.name, limit.soft, limit.hard});
+  for (const campaign::Ulimit& limit : runner.ulimits)
+    spec.ulimits.push_back({limit.name, limit.soft, limit.hard});
   spec.cap_add = runner.cap_add;
   spec.cap_drop = runner.cap_drop;
   spec.security_opt = runner.security_opt;
@@ -109,7 +114,8 @@ std::string container_name(const std::string& uid, const std::string& run, int a
 Strings launcher_argv(const Attempt& attempt, const std::string& launcher, const std::string& out) {
   Strings argv = {launcher, "--run", attempt.name(), "--out", out};
   if (attempt.runner->window)
-    argv = joined(argv, {"--window-begin", attempt.runner->window->begin, "--window-end", attempt.runner->window->end});
+    argv = joined(argv, {"--window-begin", attempt.runner->window->begin, "--window-end",
+                         attempt.runner->window->end});
   argv.push_back("--");
   return argv;
 }

@@ -24,6 +24,7 @@ container::ContainerSpec docker_spec(const DockerSpecRequest& request);
 // "cctl-<uid8>-<run>-a<attempt>"
 std::string container_name(const std::string& uid, const std::string& run, int attempt);
 // The launcher's own part of a command line, up to and with "--".
-std::vector<std::string> launcher_argv(const Attempt& attempt, const std::string& launcher, const std::string& out);
+std::vector<std::string> launcher_argv(const Attempt& attempt, const std::string& launcher,
+                                       const std::string& out);
 
 }  // namespace controller

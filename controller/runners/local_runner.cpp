@@ -51,7 +51,8 @@ Task<> LocalRunner::prepare(Attempt& attempt) {
   try {
     live.gate = co_await GatedProcess::spawn(command);
   } catch (const std::system_error& error) {
-    throw PrepareError(campaign::FailureClass::infra, std::string("the launcher could not be started: ") + error.what());
+    throw PrepareError(campaign::FailureClass::infra,
+                       std::string("the launcher could not be started: ") + error.what());
   }
   attempt.pid = live.gate.pid();
   attempt.pid_start = process_start_time(attempt.pid);
@@ -99,9 +100,11 @@ Task<> LocalRunner::stop(Attempt& attempt, const StopHow& how) {
   if (how.grace > 0 && process_alive(attempt.pid, attempt.pid_start))
     kill(static_cast<pid_t>(attempt.pid), SIGTERM);
   while (process_alive(attempt.pid, attempt.pid_start)) {
-    const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double waited =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     if (waited >= how.grace || (how.hurry && how.hurry())) kill_descendants(attempt.pid);
-    if (waited >= how.grace + give_up) throw std::runtime_error(attempt.name() + " was killed and does not die");
+    if (waited >= how.grace + give_up)
+      throw std::runtime_error(attempt.name() + " was killed and does not die");
     co_await parts_.wake->wait(step);
   }
   co_await ended(attempt);

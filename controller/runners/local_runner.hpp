@@ -1,5 +1,5 @@
-// Attempts as processes of this host, under the launcher, in sessions of their own: they outlive the controller and are
-// adopted by pid, start time and boot id.
+// Attempts as processes of this host, under the launcher, in sessions of their own: they outlive
+// the controller and are adopted by pid, start time and boot id.
 #pragma once
 
 #include "controller/process.hpp"

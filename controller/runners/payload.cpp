@@ -36,7 +36,8 @@ campaign::Placeholders placeholders(const PayloadContext& context, const Attempt
   return with;
 }
 
-std::map<std::string, std::string> campaign_variables(const PayloadContext& context, const Attempt& attempt,
+std::map<std::string, std::string> campaign_variables(const PayloadContext& context,
+                                                      const Attempt& attempt,
                                                       const PayloadView& view) {
   const campaign::Execution& execution = context.campaign->execution;
   std::map<std::string, std::string> env{
@@ -69,7 +70,8 @@ void add_lem_variables(std::map<std::string, std::string>& env) {
 
 void read_env_file(const std::string& path, std::map<std::string, std::string>& env) {
   std::ifstream file(path);
-  if (!file) throw PrepareError(campaign::FailureClass::config, "env_file " + path + " cannot be read");
+  if (!file)
+    throw PrepareError(campaign::FailureClass::config, "env_file " + path + " cannot be read");
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     if (line.empty() || line[0] == '#') continue;
@@ -88,26 +90,29 @@ Strings shell_or_argv(const campaign::Runner& runner, Strings argv) {
   return {"/bin/sh", "-c", script};
 }
 
-// The kernel takes at most 128 KiB per string (MAX_ARG_STRLEN) and about 2 MiB in all; beyond, an exec fails in ways that
-// look like a failure of the payload.
+// The kernel takes at most 128 KiB per string (MAX_ARG_STRLEN) and about 2 MiB in all; beyond, an
+// exec fails in ways that look like a failure of the payload.
 void check_size(const Payload& payload) {
   constexpr std::size_t longest = 131071, most = 1900000;
   std::size_t total = 0;
   const auto check = [&](const std::string& text, const std::string& what) {
     total += text.size() + 1;
     if (text.size() + 1 > longest)
-      throw PrepareError(campaign::FailureClass::config, what + " is longer than 131070 bytes: hand it over in a file");
+      throw PrepareError(campaign::FailureClass::config,
+                         what + " is longer than 131070 bytes: hand it over in a file");
   };
   for (const auto& argument : payload.command) check(argument, "an argument of the command");
   for (const auto& [name, value] : payload.env) check(name + "=" + value, "env." + name);
   if (total > most)
-    throw PrepareError(campaign::FailureClass::config, "command and environment are larger than 1.9 MB together");
+    throw PrepareError(campaign::FailureClass::config,
+                       "command and environment are larger than 1.9 MB together");
 }
 
 }  // namespace
 
 PayloadView container_view(const Attempt& attempt) {
-  return {"/campaign/config.yaml", "/campaign/results", "/campaign/home", attempt.paths.exchange.string()};
+  return {"/campaign/config.yaml", "/campaign/results", "/campaign/home",
+          attempt.paths.exchange.string()};
 }
 
 PayloadView host_view(const Attempt& attempt) {
@@ -115,7 +120,8 @@ PayloadView host_view(const Attempt& attempt) {
           attempt.paths.home.string(), attempt.paths.exchange.string()};
 }
 
-Payload resolve_payload(const PayloadContext& context, const Attempt& attempt, const PayloadView& view) {
+Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
+                        const PayloadView& view) {
   const campaign::Runner& runner = *attempt.runner;
   const campaign::Placeholders with = placeholders(context, attempt, view);
   try {
@@ -127,12 +133,13 @@ Payload resolve_payload(const PayloadContext& context, const Attempt& attempt, c
     payload.image = campaign::expand(runner.image, with);
     payload.workdir = campaign::expand(runner.workdir, with);
     for (const campaign::Volume& volume : runner.volumes)
-      payload.volumes.push_back({campaign::expand(volume.source, with), campaign::expand(volume.target, with),
-                                 volume.read_only});
+      payload.volumes.push_back({campaign::expand(volume.source, with),
+                                 campaign::expand(volume.target, with), volume.read_only});
     for (const std::string& file : runner.env_file) read_env_file(file, payload.env);
     for (const auto& [name, value] : runner.env)
       payload.env[name] = campaign::interpolate(campaign::expand(value, with), context.environment);
-    for (auto& [name, value] : campaign_variables(context, attempt, view)) payload.env[name] = value;
+    for (auto& [name, value] : campaign_variables(context, attempt, view))
+      payload.env[name] = value;
     if (runner.env_compat_lem) add_lem_variables(payload.env);
     check_size(payload);
     return payload;

@@ -1,4 +1,5 @@
-// What a payload is told: its command line and environment, with every placeholder filled in. Pure but for env files.
+// What a payload is told: its command line and environment, with every placeholder filled in. Pure
+// but for env files.
 #pragma once
 
 #include "campaign/config/loader.hpp"
@@ -30,6 +31,7 @@ struct Payload {
   std::vector<campaign::Volume> volumes;
 };
 // Throws PrepareError(config) that names what is missing.
-Payload resolve_payload(const PayloadContext& context, const Attempt& attempt, const PayloadView& view);
+Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
+                        const PayloadView& view);
 
 }  // namespace controller

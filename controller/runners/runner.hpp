@@ -1,5 +1,6 @@
-// How one attempt is executed: the seam between a campaign and what runs its payloads. prepare, start, watch, stop, remove.
-// All verbs are idempotent, so that an attempt can be taken up again after a kill at any instant.
+// How one attempt is executed: the seam between a campaign and what runs its payloads. prepare,
+// start, watch, stop, remove. All verbs are idempotent, so that an attempt can be taken up again
+// after a kill at any instant.
 #pragma once
 
 #include <memory>
@@ -9,10 +10,12 @@
 
 namespace controller {
 
-// A failure that has a class of its own (config: a placeholder or a variable that is not set); others are infra.
+// A failure that has a class of its own (config: a placeholder or a variable that is not set);
+// others are infra.
 class PrepareError : public std::runtime_error {
  public:
-  PrepareError(campaign::FailureClass failure, const std::string& what) : std::runtime_error(what), cls(failure) {}
+  PrepareError(campaign::FailureClass failure, const std::string& what)
+      : std::runtime_error(what), cls(failure) {}
   campaign::FailureClass cls;
 };
 
@@ -25,13 +28,17 @@ class EngineAway : public std::runtime_error {
 class Runner {
  public:
   virtual ~Runner() = default;
-  // Everything but the start: container created, or launcher waiting at its gate. Sets container_id or pid.
+  // Everything but the start: container created, or launcher waiting at its gate. Sets container_id
+  // or pid.
   virtual Task<> prepare(Attempt& attempt) = 0;
-  // After `starting` is durable. Leaves a witness that sets attempt.exit_seen and wakes. A start that failed is an ending.
+  // After `starting` is durable. Leaves a witness that sets attempt.exit_seen and wakes. A start
+  // that failed is an ending.
   virtual Task<> start(Attempt& attempt) = 0;
-  // Takes up one that a dead controller, or an engine that was away, left behind: like start, from whatever state it is in.
+  // Takes up one that a dead controller, or an engine that was away, left behind: like start, from
+  // whatever state it is in.
   virtual Task<> adopt(Attempt& attempt) = 0;
-  // True when it has ended; attempt.ending then says how. Called when a witness told, and now and then.
+  // True when it has ended; attempt.ending then says how. Called when a witness told, and now and
+  // then.
   virtual Task<bool> ended(Attempt& attempt) = 0;
   struct StopHow {
     double grace = 10;            // seconds between TERM and KILL; 0 = KILL at once

@@ -42,7 +42,8 @@ Task<container::ImageInfo> resolve_image(const SiteRequest& request, const std::
   if (policy != campaign::PullPolicy::always) image = co_await engine.image(name);
   if (image) co_return *image;
   if (policy == campaign::PullPolicy::never)
-    throw environment_error("image " + name + " is not on the engine, and `pull: never` forbids to pull it");
+    throw environment_error("image " + name +
+                            " is not on the engine, and `pull: never` forbids to pull it");
   request.note("pulling " + name);
   std::string reason;
   try {
@@ -53,8 +54,8 @@ Task<container::ImageInfo> resolve_image(const SiteRequest& request, const std::
     reason = error.what();
   }
   if (!image)
-    throw environment_error("image " + name + " is not on the engine and could not be pulled: " + reason +
-                            "\n  build or load it, or correct `image`");
+    throw environment_error("image " + name + " is not on the engine and could not be pulled: " +
+                            reason + "\n  build or load it, or correct `image`");
   co_return *image;
 }
 
@@ -75,7 +76,8 @@ bool has_user(const std::string& passwd, const std::string& uid) {
     const std::string text = passwd.substr(line, end - line);
     const auto first = text.find(':');
     const auto second = first == std::string::npos ? first : text.find(':', first + 1);
-    if (second != std::string::npos && text.substr(second + 1, text.find(':', second + 1) - second - 1) == uid)
+    if (second != std::string::npos &&
+        text.substr(second + 1, text.find(':', second + 1) - second - 1) == uid)
       return true;
     line = end + 1;
   }
@@ -88,11 +90,13 @@ std::string passwd_line(const Site& site) {
          "::/campaign/home:/bin/sh\n";
 }
 
-// A container that is created and never started shows what the engine sees below our folder, and the image's passwd file.
+// A container that is created and never started shows what the engine sees below our folder, and
+// the image's passwd file.
 struct Glance {
   std::string nonce, passwd;
 };
-Task<Glance> glance(const SiteRequest& request, const container::ImageInfo& image, const fs::path& folder) {
+Task<Glance> glance(const SiteRequest& request, const container::ImageInfo& image,
+                    const fs::path& folder) {
   container::Engine& engine = *request.engine;
   container::ContainerSpec spec;
   spec.name = "cctl-" + request.uid.substr(0, 8) + "-glance-" + campaign::draw_uid().substr(0, 8);
@@ -119,7 +123,8 @@ Task<Glance> glance(const SiteRequest& request, const container::ImageInfo& imag
   co_return seen;
 }
 
-Task<SiteImage> prepare_image(const SiteRequest& request, const Site& site, container::ImageInfo info) {
+Task<SiteImage> prepare_image(const SiteRequest& request, const Site& site,
+                              container::ImageInfo info) {
   const fs::path folder = request.state_folder / "glance";
   const std::string nonce = campaign::draw_uid();
   campaign::make_private_folders(folder);
@@ -132,14 +137,16 @@ Task<SiteImage> prepare_image(const SiteRequest& request, const Site& site, cont
     reason = error.what();
   }
   if (seen.nonce != nonce)
-    throw environment_error("this engine does not see " + request.state_folder.string() +
-                            (reason.empty() ? "" : " (" + reason + ")") +
-                            "\n  campaigns need an engine on this host, or io.state_dir and io.results_dir on a file "
-                            "system that both mount at the same path");
+    throw environment_error(
+        "this engine does not see " + request.state_folder.string() +
+        (reason.empty() ? "" : " (" + reason + ")") +
+        "\n  campaigns need an engine on this host, or io.state_dir and io.results_dir on a file "
+        "system that both mount at the same path");
   SiteImage image{.info = std::move(info)};
   image.launcher = runs_here(image.info.architecture);
   if (!has_user(seen.passwd, site.user.substr(0, site.user.find(':')))) {
-    const fs::path passwd = request.state_folder / ("passwd-" + image.info.identity().substr(0, 16));
+    const fs::path passwd =
+        request.state_folder / ("passwd-" + image.info.identity().substr(0, 16));
     campaign::write_atomically(passwd, seen.passwd + passwd_line(site));
     fs::permissions(passwd, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
     image.passwd = passwd.string();
@@ -156,7 +163,8 @@ fs::path own_launcher() {
                                     self.parent_path() / "../libexec/campaignctl-launch",
                                     self.parent_path() / "container/launcher/campaignctl-launch"})
     if (access(candidate.c_str(), X_OK) == 0) return fs::weakly_canonical(candidate);
-  throw environment_error("campaignctl-launch is not beside " + self.string() + ": install it there");
+  throw environment_error("campaignctl-launch is not beside " + self.string() +
+                          ": install it there");
 }
 
 fs::path install_launcher(const fs::path& folder) {
@@ -173,9 +181,11 @@ Task<Site> prepare_site(const SiteRequest& request) {
   Site site;
   site.info = co_await engine_info(*request.engine);
   if (site.info.userns_remap)
-    throw environment_error("the engine remaps user ids (userns-remap): results would belong to nobody here"
-                            "\n  use an engine without userns-remap, or a rootless one");
-  site.user = site.info.rootless ? "0:0" : std::to_string(getuid()) + ":" + std::to_string(getgid());
+    throw environment_error(
+        "the engine remaps user ids (userns-remap): results would belong to nobody here"
+        "\n  use an engine without userns-remap, or a rootless one");
+  site.user =
+      site.info.rootless ? "0:0" : std::to_string(getuid()) + ":" + std::to_string(getgid());
   site.user_name = caller_name();
   site.launcher = install_launcher(request.state_folder).string();
   std::map<std::string, SiteImage> by_id;
@@ -185,7 +195,8 @@ Task<Site> prepare_site(const SiteRequest& request) {
     if (!by_id.contains(id)) by_id[id] = co_await prepare_image(request, site, std::move(info));
     site.images[name] = by_id[id];
     if (!by_id[id].launcher)
-      request.note("image " + name + " is for another architecture: our launcher cannot run in it, the engine's own "
+      request.note("image " + name +
+                   " is for another architecture: our launcher cannot run in it, the engine's own "
                    "answers are used");
   }
   co_return site;

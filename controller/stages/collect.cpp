@@ -1,10 +1,11 @@
-// From the end of a process to a result: the outcome is journalled, classified, verified, accepted or kept as failed, and
-// the run's new state is journalled. A kill in between is taken up by the next controller at the same point.
+// From the end of a process to a result: the outcome is journalled, classified, verified, accepted
+// or kept as failed, and the run's new state is journalled. A kill in between is taken up by the
+// next controller at the same point.
 #include <algorithm>
 
 #include "controller/classify.hpp"
-#include "controller/settle.hpp"
 #include "controller/runners/site.hpp"
+#include "controller/settle.hpp"
 #include "controller/stages/stage.hpp"
 
 namespace controller {
@@ -15,10 +16,14 @@ namespace {
 
 const char* how_it_ended(const Attempt& attempt) {
   switch (attempt.our_stop) {
-    case OurStop::timeout: return "timeout";
-    case OurStop::stalled: return "stalled";
-    case OurStop::stopped: return "stopped";
-    case OurStop::none: break;
+    case OurStop::timeout:
+      return "timeout";
+    case OurStop::stalled:
+      return "stalled";
+    case OurStop::stopped:
+      return "stopped";
+    case OurStop::none:
+      break;
   }
   return attempt.ending.known ? "exited" : attempt.ending.start_failed ? "start_failed" : "lost";
 }
@@ -34,12 +39,13 @@ campaign::event::Exited exited_event(const Attempt& attempt) {
 }
 
 campaign::CollectRequest collect_request(const RunContext& context, const Attempt& attempt) {
-  return {.folder = context.results,
-          .attempt = attempt.name(),
-          .collect = &context.campaign->collect,
-          .processes = attempt.runner->processes,
-          .stages = attempt.stages,
-          .process_seconds = std::max(0.0, attempt.ending.finished_utc - attempt.ending.started_utc)};
+  return {
+      .folder = context.results,
+      .attempt = attempt.name(),
+      .collect = &context.campaign->collect,
+      .processes = attempt.runner->processes,
+      .stages = attempt.stages,
+      .process_seconds = std::max(0.0, attempt.ending.finished_utc - attempt.ending.started_utc)};
 }
 
 double duration_of(const Attempt& attempt) {
@@ -104,7 +110,8 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.valid = attempt.cls == FailureClass::none;
   record.invalid_reason = record.valid ? "" : campaign::name_of(attempt.cls);
   if (attempt.ending.oom_killed && attempt.cls == FailureClass::none)
-    record.notes.push_back("a child process was killed for lack of memory (OOMKilled); the run itself ended with 0");
+    record.notes.push_back(
+        "a child process was killed for lack of memory (OOMKilled); the run itself ended with 0");
   describe_site(context, attempt, record);
   return record;
 }
@@ -124,7 +131,8 @@ class CollectStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     const double begin = context.clock->boottime();
-    if (!attempt.pilot && !attempt.early_failure && !context.ledger->fold().run(attempt.run).exit_known)
+    if (!attempt.pilot && !attempt.early_failure &&
+        !context.ledger->fold().run(attempt.run).exit_known)
       context.ledger->append(exited_event(attempt));
     judge(context, attempt);
     if (attempt.pilot) {
@@ -152,7 +160,8 @@ class CollectStage : public Stage {
     attempt.message = classified.message;
     const auto& outcome = attempt.ending.outcome;
     if (attempt.cls == FailureClass::none && !attempt.pilot) {
-      attempt.verdict = campaign::verify_attempt(collect_request(context, attempt), outcome ? &*outcome : nullptr);
+      attempt.verdict = campaign::verify_attempt(collect_request(context, attempt),
+                                                 outcome ? &*outcome : nullptr);
       attempt.cls = attempt.verdict.cls;
       attempt.message = attempt.verdict.message;
     } else {
@@ -168,21 +177,24 @@ class CollectStage : public Stage {
                                                       .message = attempt.message});
   }
 
-  static void journal_end(RunContext& context, const Attempt& attempt, std::map<std::string, double> stages) {
+  static void journal_end(RunContext& context, const Attempt& attempt,
+                          std::map<std::string, double> stages) {
     if (attempt.cls == FailureClass::none)
-      context.ledger->append(campaign::event::Completed{.run = attempt.run,
-                                                        .attempt = attempt.number,
-                                                        .duration = duration_of(attempt),
-                                                        .finished_boottime = attempt.finished_boottime,
-                                                        .finished_utc = attempt.ending.finished_utc,
-                                                        .started_utc = attempt.ending.started_utc,
-                                                        .stages = std::move(stages),
-                                                        .resumed = attempt.resumed});
+      context.ledger->append(
+          campaign::event::Completed{.run = attempt.run,
+                                     .attempt = attempt.number,
+                                     .duration = duration_of(attempt),
+                                     .finished_boottime = attempt.finished_boottime,
+                                     .finished_utc = attempt.ending.finished_utc,
+                                     .started_utc = attempt.ending.started_utc,
+                                     .stages = std::move(stages),
+                                     .resumed = attempt.resumed});
     else if (attempt.cls == FailureClass::interrupted)
-      context.ledger->append(campaign::event::Interrupted{.run = attempt.run,
-                                                          .attempt = attempt.number,
-                                                          .reason = context.stop->signal() ? "signal" : "stop",
-                                                          .utc = attempt.ending.finished_utc});
+      context.ledger->append(
+          campaign::event::Interrupted{.run = attempt.run,
+                                       .attempt = attempt.number,
+                                       .reason = context.stop->signal() ? "signal" : "stop",
+                                       .utc = attempt.ending.finished_utc});
     else
       context.ledger->append(failed_event(context, attempt, std::move(stages)));
   }
@@ -190,7 +202,8 @@ class CollectStage : public Stage {
   static campaign::event::Failed failed_event(const RunContext& context, const Attempt& attempt,
                                               std::map<std::string, double> stages) {
     const int failures = context.ledger->fold().run(attempt.run).failures;
-    const RetryDecision decision = decide_retry(context.campaign->execution.retries, attempt.cls, failures);
+    const RetryDecision decision =
+        decide_retry(context.campaign->execution.retries, attempt.cls, failures);
     campaign::event::Failed failed{.run = attempt.run,
                                    .attempt = attempt.number,
                                    .cls = attempt.cls,

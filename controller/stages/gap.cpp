@@ -1,4 +1,5 @@
-// Keeps the distance to the last run of the same worker, counted from its end. The deadline is journalled.
+// Keeps the distance to the last run of the same worker, counted from its end. The deadline is
+// journalled.
 #include <algorithm>
 #include <cmath>
 
@@ -36,8 +37,10 @@ class GapStage : public Stage {
     const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
     if (seconds_left(deadline, *context.clock) > 0) {
       const bool resumed = takes_up(context, attempt);
-      context.ledger->append(campaign::event::GapStarted{
-          .run = attempt.run, .attempt = attempt.number, .until = deadline, .reason = resumed ? "resumed" : "fixed"});
+      context.ledger->append(campaign::event::GapStarted{.run = attempt.run,
+                                                         .attempt = attempt.number,
+                                                         .until = deadline,
+                                                         .reason = resumed ? "resumed" : "fixed"});
       co_await keep(context, deadline);
     }
     context.resumed_gap.reset();

@@ -7,10 +7,12 @@ namespace controller {
 
 namespace {
 
-Command hook_command(const RunContext& context, const campaign::Argv& argv, const Attempt* attempt) {
+Command hook_command(const RunContext& context, const campaign::Argv& argv,
+                     const Attempt* attempt) {
   Command command;
   command.cwd = context.campaign->folder;
-  command.env = {{"CAMPAIGN_ID", context.campaign->id}, {"CAMPAIGN_SESSION", context.manifest->session}};
+  command.env = {{"CAMPAIGN_ID", context.campaign->id},
+                 {"CAMPAIGN_SESSION", context.manifest->session}};
   campaign::Placeholders with;
   with.vars = &context.campaign->vars;
   with.names = {{"campaign", context.campaign->id}};
@@ -35,12 +37,14 @@ Command hook_command(const RunContext& context, const campaign::Argv& argv, cons
 
 }  // namespace
 
-Task<> run_hook(RunContext& context, const std::string& name, const campaign::Argv& argv, const Attempt* attempt) {
+Task<> run_hook(RunContext& context, const std::string& name, const campaign::Argv& argv,
+                const Attempt* attempt) {
   constexpr double limit = 600;
   if (argv.empty()) co_return;
   const Command command = hook_command(context, argv, attempt);
-  const RunLimits limits{
-      .timeout = limit, .wake = context.wake, .cancelled = [&context] { return context.stop->level() == StopLevel::kill; }};
+  const RunLimits limits{.timeout = limit, .wake = context.wake, .cancelled = [&context] {
+                           return context.stop->level() == StopLevel::kill;
+                         }};
   const ProcessResult result = co_await run_process(command, limits);
   if (result.exit_code == 0) co_return;
   std::string what = "hooks." + name + " (" + command.argv.front() + ") ";

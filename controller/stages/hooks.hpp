@@ -6,6 +6,7 @@
 namespace controller {
 
 // Throws std::runtime_error with the exit code and where its output is. An empty argv does nothing.
-Task<> run_hook(RunContext& context, const std::string& name, const campaign::Argv& argv, const Attempt* attempt);
+Task<> run_hook(RunContext& context, const std::string& name, const campaign::Argv& argv,
+                const Attempt* attempt);
 
 }  // namespace controller

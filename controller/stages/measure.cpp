@@ -1,4 +1,5 @@
-// Waits for the end of a running attempt: its witnesses, its time limit, signs of life, and our own stop.
+// Waits for the end of a running attempt: its witnesses, its time limit, signs of life, and our own
+// stop.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -14,9 +15,10 @@ namespace {
 constexpr double look_every = 30;  // seconds between looks when no witness tells
 
 double last_change(const std::filesystem::path& file) {
-  struct stat status {};
+  struct stat status{};
   if (stat(file.c_str(), &status) != 0) return 0;
-  return static_cast<double>(status.st_mtim.tv_sec) + static_cast<double>(status.st_mtim.tv_nsec) * 1e-9;
+  return static_cast<double>(status.st_mtim.tv_sec) +
+         static_cast<double>(status.st_mtim.tv_nsec) * 1e-9;
 }
 
 class MeasureStage : public Stage {
@@ -26,7 +28,8 @@ class MeasureStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     attempt.looked_boottime = context.clock->boottime();
-    if (attempt.ending.started_utc <= 0 && !attempt.resumed) attempt.ending.started_utc = context.clock->utc();
+    if (attempt.ending.started_utc <= 0 && !attempt.resumed)
+      attempt.ending.started_utc = context.clock->utc();
     for (Attempt* other : context.measuring) {
       attempt.neighbours.push_back(other->run);
       other->neighbours.push_back(attempt.run);
@@ -64,11 +67,14 @@ class MeasureStage : public Stage {
   }
 
   static Task<> until_something(RunContext& context, const Attempt& attempt) {
-    const double left = std::min({limit_left(context, attempt), stall_left(context, attempt), look_every});
-    if (!attempt.exit_seen && !context.stop->now()) co_await context.wake->wait(std::max(left, 0.001));
+    const double left =
+        std::min({limit_left(context, attempt), stall_left(context, attempt), look_every});
+    if (!attempt.exit_seen && !context.stop->now())
+      co_await context.wake->wait(std::max(left, 0.001));
   }
 
-  // One look: ended by itself, or to be ended by us. Looks at the engine only when there is a reason to.
+  // One look: ended by itself, or to be ended by us. Looks at the engine only when there is a
+  // reason to.
   Task<bool> over(RunContext& context, Attempt& attempt) {
     const OurStop reason = our_stop(context, attempt);
     const double now = context.clock->boottime();
@@ -101,7 +107,8 @@ class MeasureStage : public Stage {
     co_await context.runner_of(attempt).stop(attempt, {.grace = grace, .hurry = hurry});
   }
 
-  // The engine was away: what its container does now decides; the witnesses that were cut are opened anew.
+  // The engine was away: what its container does now decides; the witnesses that were cut are
+  // opened anew.
   static Task<> come_back(RunContext& context, Attempt& attempt, const std::string& away) {
     attempt.ending.engine_gap = true;
     attempt.our_stop = OurStop::none;
@@ -111,7 +118,8 @@ class MeasureStage : public Stage {
 
   static void settle_times(const RunContext& context, Attempt& attempt) {
     const double now = context.clock->utc();
-    if (attempt.ending.finished_utc <= 0 || attempt.ending.finished_utc > now) attempt.ending.finished_utc = now;
+    if (attempt.ending.finished_utc <= 0 || attempt.ending.finished_utc > now)
+      attempt.ending.finished_utc = now;
     if (attempt.ending.started_utc <= 0) attempt.ending.started_utc = started_utc(context, attempt);
     attempt.finished_boottime = context.clock->boottime() - (now - attempt.ending.finished_utc);
   }

@@ -14,8 +14,9 @@ namespace {
 // A payload under another uid than ours must be able to write; the folders above stay private.
 void open_to_all(const fs::path& folder) { fs::permissions(folder, fs::perms::all); }
 
-// A number that was released may be used again: what a hook left for it goes. Nothing of this has to outlive the host: an
-// attempt that it cuts off is made anew, and one that is accepted is made durable then.
+// A number that was released may be used again: what a hook left for it goes. Nothing of this has
+// to outlive the host: an attempt that it cuts off is made anew, and one that is accepted is made
+// durable then.
 void lay_out(const Attempt& attempt) {
   if (attempt.entry == Entry::fresh) fs::remove_all(attempt.paths.results);
   campaign::make_scratch_folders(attempt.paths.results);
@@ -24,7 +25,8 @@ void lay_out(const Attempt& attempt) {
   const fs::path config = attempt.paths.ctl / "config.yaml";
   campaign::write_scratch(config, campaign::to_yaml(attempt.experiment->config));
   if (attempt.runner->user == "host" || attempt.runner->type == campaign::RunnerType::local) return;
-  for (const fs::path& folder : {attempt.paths.results, attempt.paths.ctl, attempt.paths.home}) open_to_all(folder);
+  for (const fs::path& folder : {attempt.paths.results, attempt.paths.ctl, attempt.paths.home})
+    open_to_all(folder);
   fs::permissions(config, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
 }
 

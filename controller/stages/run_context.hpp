@@ -1,4 +1,5 @@
-// What the stages of all runs of a session share. Nothing here is owned but the plain values; one thread.
+// What the stages of all runs of a session share. Nothing here is owned but the plain values; one
+// thread.
 #pragma once
 
 #include "controller/ledger.hpp"
@@ -13,8 +14,8 @@ namespace controller {
 struct WorkerStatus {
   std::string run, stage;
   double since_utc = 0;
-  double initialization = 0;    // seconds from the controller's start to its first run
-  double finished_boottime = 0; // when its last run ended, 0 = none yet
+  double initialization = 0;     // seconds from the controller's start to its first run
+  double finished_boottime = 0;  // when its last run ended, 0 = none yet
   std::size_t completed = 0;
 };
 
@@ -28,20 +29,22 @@ struct RunContext {
   Stop* stop = nullptr;
   Progress* progress = nullptr;
   campaign::Environment environment;
-  const Site* site = nullptr;                          // null when nothing runs in containers
+  const Site* site = nullptr;  // null when nothing runs in containers
   std::function<Runner&(const Attempt&)> runner_of;
-  std::function<Task<bool>()> engine_is_back;          // waits for an engine that went away; false = given up
+  std::function<Task<bool>()>
+      engine_is_back;  // waits for an engine that went away; false = given up
   std::vector<WorkerStatus> workers;
-  std::vector<Attempt*> measuring;                     // under way now
-  std::optional<campaign::Deadline> resumed_gap;       // a gap that a dead controller had begun,
-  std::string resumed_gap_run;                         // for this run
-  std::string wait_reason;                             // shown by status
+  std::vector<Attempt*> measuring;                // under way now
+  std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
+  std::string resumed_gap_run;                    // for this run
+  std::string wait_reason;                        // shown by status
   std::optional<double> wait_until_utc;
   std::string engine_id, host, kernel, cpu;
 };
 
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);
-// Seconds that are left of a deadline: by boottime on the same boot, else by UTC clamped to [0, length].
+// Seconds that are left of a deadline: by boottime on the same boot, else by UTC clamped to [0,
+// length].
 double seconds_left(const campaign::Deadline& deadline, const campaign::Clock& clock);
 
 }  // namespace controller

@@ -1,6 +1,6 @@
-// The life of a run is a list of stages: small objects in one order, each timed. `ahead` may be carried out while another run
-// is under way, `before` waits for this run's turn, `during` is on the measured path, `after` runs once the process has ended;
-// the last stage always runs.
+// The life of a run is a list of stages: small objects in one order, each timed. `ahead` may be
+// carried out while another run is under way, `before` waits for this run's turn, `during` is on
+// the measured path, `after` runs once the process has ended; the last stage always runs.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@
 
 namespace controller {
 
-// The controller is asked to stop before the attempt was started: it goes back to pending, its number is not used up.
+// The controller is asked to stop before the attempt was started: it goes back to pending, its
+// number is not used up.
 class ReleasedBeforeStart : public std::exception {};
 
 enum class Part { ahead, before, during, after };

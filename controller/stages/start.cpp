@@ -12,7 +12,8 @@ class StartStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     if (context.stop->now() && !attempt.started) throw ReleasedBeforeStart();
-    if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running || attempt.pilot)
+    if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running ||
+        attempt.pilot)
       context.ledger->append(campaign::event::Starting{.run = attempt.run,
                                                        .attempt = attempt.number,
                                                        .container_id = attempt.container_id,
@@ -25,7 +26,8 @@ class StartStage : public Stage {
   }
 
  private:
-  // A start whose answer was lost may have been carried out: from then on it is adopted, never started blindly.
+  // A start whose answer was lost may have been carried out: from then on it is adopted, never
+  // started blindly.
   static Task<> go(RunContext& context, Attempt& attempt) {
     bool adopt = attempt.entry != Entry::fresh && attempt.entry != Entry::create_again;
     for (;;) {

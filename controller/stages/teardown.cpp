@@ -20,7 +20,8 @@ class TeardownStage : public Stage {
     try {
       co_await context.runner_of(attempt).remove(attempt);
     } catch (const std::exception& error) {
-      context.progress->note(attempt.run + ": its container is left for the sweep at the end: " + error.what());
+      context.progress->note(attempt.run +
+                             ": its container is left for the sweep at the end: " + error.what());
     }
   }
 };

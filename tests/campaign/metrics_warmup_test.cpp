@@ -31,7 +31,9 @@ TEST_F(WarmupTest, ThatDidNotConvergeIsNotedAndIsNoFailure) {
   const auto verdict = verify();
   EXPECT_EQ(verdict.cls, FailureClass::none);
   ASSERT_EQ(verdict.notes.size(), 1U);
-  EXPECT_EQ(verdict.notes[0], "the warmup did not converge: the last 5 of 5 latencies vary by 33 % (below 5 % is warm)");
+  EXPECT_EQ(
+      verdict.notes[0],
+      "the warmup did not converge: the last 5 of 5 latencies vary by 33 % (below 5 % is warm)");
 }
 
 TEST_F(WarmupTest, OfFewerThanFiveRequestsIsNotJudged) {

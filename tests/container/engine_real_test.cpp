@@ -127,7 +127,8 @@ TEST_F(RealEngineTest, WaitRemovedEndsAtTheRemoval) {
   EXPECT_EQ(result.exit_code, 5);
 }
 
-// A signal that comes before the engine's init has set itself up is lost: the payload says when it is there.
+// A signal that comes before the engine's init has set itself up is lost: the payload says when it
+// is there.
 TEST_F(RealEngineTest, KillIsTermThroughInitAndNoErrorOnTheDead) {
   const auto id = create(shell("echo up; sleep 60"));
   EXPECT_NO_THROW(loop().run(engine().kill(id, "TERM")));

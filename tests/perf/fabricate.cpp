@@ -1,6 +1,7 @@
-// Makes the state of a session of the given campaign file in which every run has completed, through the same code that
-// a controller uses: manifest, journal, snapshot, links, summary.json. Results folders of runs are not made.
-// Prints, as JSON, what appending one record cost near its beginning and near its end.
+// Makes the state of a session of the given campaign file in which every run has completed, through
+// the same code that a controller uses: manifest, journal, snapshot, links, summary.json. Results
+// folders of runs are not made. Prints, as JSON, what appending one record cost near its beginning
+// and near its end.
 //
 //   fabricate FILE [--open] [--stale RECORDS]
 //     --open            the last run of the plan is still pending, and the session has not ended
@@ -33,7 +34,8 @@ struct Options {
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
   return values[values.size() / 2];
 }
 
@@ -59,12 +61,14 @@ class Session {
   }
 
   void make() {
-    for (const fs::path& folder : {session_.journal(), session_.heartbeat(), session_.control(), results_ / "raw",
-                                   results_ / "attempts", results_ / "ctl"})
+    for (const fs::path& folder : {session_.journal(), session_.heartbeat(), session_.control(),
+                                   results_ / "raw", results_ / "attempts", results_ / "ctl"})
       make_private_folders(folder);
     store_manifest(session_, manifest_, 0);
     journal_ = Journal::create(session_.journal(), system_clock());
-    append({event::SessionStarted{.uid = manifest_.uid, .session = manifest_.session, .campaign_id = manifest_.campaign_id},
+    append({event::SessionStarted{.uid = manifest_.uid,
+                                  .session = manifest_.session,
+                                  .campaign_id = manifest_.campaign_id},
             event::ControllerStarted{.host = "fabricated", .pid = 1, .version = "0"}});
     add_runs();
     if (!options_.open) append({event::Finished{.exit_code = 0}});
@@ -75,7 +79,8 @@ class Session {
   }
 
   void print() const {
-    std::printf("{\"runs\":%zu,\"records\":%zu,\"append_us\":{", manifest_.plan.runs.size(), records_);
+    std::printf("{\"runs\":%zu,\"records\":%zu,\"append_us\":{", manifest_.plan.runs.size(),
+                records_);
     const char* comma = "";
     for (const auto& [at, micros] : appended_) {
       std::printf("%s\"%zu\":%.1f", comma, at, micros);
@@ -102,7 +107,8 @@ class Session {
       append({events[i]});
       micros.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
     }
-    append(std::vector<Event>(events.begin() + static_cast<std::ptrdiff_t>(micros.size()), events.end()));
+    append(std::vector<Event>(events.begin() + static_cast<std::ptrdiff_t>(micros.size()),
+                              events.end()));
     appended_.emplace_back(at, median(std::move(micros)));
   }
 
@@ -119,7 +125,8 @@ class Session {
         append(events);
       else
         probe(*due, events);
-      if (options_.stale > 0 && !snapshot_taken_ && records_ + options_.stale >= total) take_snapshot();
+      if (options_.stale > 0 && !snapshot_taken_ && records_ + options_.stale >= total)
+        take_snapshot();
     }
   }
 
@@ -129,26 +136,34 @@ class Session {
     const double claimed = begin_utc + static_cast<double>(index) * run_seconds;
     if (index == 0 || manifest_.plan.runs[index - 1].cycle != planned.cycle)
       events.push_back(event::CycleEntered{.cycle = planned.cycle});
-    events.push_back(event::Claimed{.run = run, .host = "fabricated", .position = static_cast<int>(index) + 1});
-    events.push_back(event::Starting{.run = run, .pid = 4242, .pid_start = 424242, .utc = claimed + 0.01});
     events.push_back(
-        event::Exited{.run = run, .exit_code = 0, .how = "exited", .finished_utc = claimed + run_seconds - 0.01});
+        event::Claimed{.run = run, .host = "fabricated", .position = static_cast<int>(index) + 1});
+    events.push_back(
+        event::Starting{.run = run, .pid = 4242, .pid_start = 424242, .utc = claimed + 0.01});
+    events.push_back(event::Exited{
+        .run = run, .exit_code = 0, .how = "exited", .finished_utc = claimed + run_seconds - 0.01});
     events.push_back(event::Completed{.run = run,
                                       .duration = run_seconds - 0.02,
                                       .finished_boottime = 1000 + claimed - begin_utc,
                                       .finished_utc = claimed + run_seconds - 0.01,
                                       .started_utc = claimed + 0.01,
-                                      .stages = {{"collect", 0.003}, {"gap", 0.0001}, {"measure", 0.1},
-                                                 {"prepare", 0.02}, {"start", 0.03}}});
+                                      .stages = {{"collect", 0.003},
+                                                 {"gap", 0.0001},
+                                                 {"measure", 0.1},
+                                                 {"prepare", 0.02},
+                                                 {"start", 0.03}}});
   }
 
   void take_snapshot() {
     snapshot_taken_ = true;
-    store_snapshot(session_, {.fold = fold_, .offsets = {{journal_->writer(), journal_->offset()}}});
+    store_snapshot(session_,
+                   {.fold = fold_, .offsets = {{journal_->writer(), journal_->offset()}}});
   }
 
   Summary summary() const {
-    Summary made{.campaign_id = manifest_.campaign_id, .session = manifest_.session, .runs = manifest_.plan.runs.size()};
+    Summary made{.campaign_id = manifest_.campaign_id,
+                 .session = manifest_.session,
+                 .runs = manifest_.plan.runs.size()};
     made.completed = made.runs;
     for (const Experiment& experiment : manifest_.plan.experiments)
       made.rows.push_back({.group = experiment.name,

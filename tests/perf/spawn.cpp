@@ -1,5 +1,6 @@
-// Runs a command a number of times and prints one JSON line per time: wall seconds, CPU seconds and peak memory of the
-// command and of what it waited for. A small program does this because a script's own start-up and memory would show.
+// Runs a command a number of times and prints one JSON line per time: wall seconds, CPU seconds and
+// peak memory of the command and of what it waited for. A small program does this because a
+// script's own start-up and memory would show.
 //
 //   spawn REPORT COUNT COMMAND...        REPORT: the file that takes the lines
 #include <spawn.h>
@@ -39,7 +40,8 @@ int main(int argc, char** argv) {
     wait4(child, &status, 0, &used);
     const double wall = now() - begin;
     std::fprintf(report, "{\"wall\":%.6f,\"cpu\":%.6f,\"rss_mb\":%.2f,\"code\":%d}\n", wall,
-                 seconds(used.ru_utime) + seconds(used.ru_stime), static_cast<double>(used.ru_maxrss) / 1024,
+                 seconds(used.ru_utime) + seconds(used.ru_stime),
+                 static_cast<double>(used.ru_maxrss) / 1024,
                  WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     std::fflush(report);
   }

@@ -1,9 +1,11 @@
-// Preloaded into campaignctl by tests/faults: SIGKILL at an exact place of its work, without a hook in the program.
+// Preloaded into campaignctl by tests/faults: SIGKILL at an exact place of its work, without a hook
+// in the program.
 //
-// CAMPAIGNCTL_TEST_KILL = WHAT:N:WHEN. WHAT is an event of the journal ("completed"), `any` record, or `rename`; N counts
-// from 1. WHEN for a record: `before` it is written, `torn` when half of it is, `written` but not made durable, `durable`
-// right after fdatasync; for a rename `before` or `after`. Only the journal uses pwrite and fdatasync. The variables are
-// taken out of the environment at once, so that children of the program are let alone.
+// CAMPAIGNCTL_TEST_KILL = WHAT:N:WHEN. WHAT is an event of the journal ("completed"), `any` record,
+// or `rename`; N counts from 1. WHEN for a record: `before` it is written, `torn` when half of it
+// is, `written` but not made durable, `durable` right after fdatasync; for a rename `before` or
+// `after`. Only the journal uses pwrite and fdatasync. The variables are taken out of the
+// environment at once, so that children of the program are let alone.
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/types.h>
@@ -61,7 +63,8 @@ using Pwrite = ssize_t (*)(int, const void*, size_t, off_t);
 
 ssize_t watched_pwrite(int file, const void* bytes, size_t size, off_t offset) {
   static const auto real = next<Pwrite>("pwrite");
-  if (order().count == 0 || !is_meant({static_cast<const char*>(bytes), size}) || ++seen != order().count)
+  if (order().count == 0 || !is_meant({static_cast<const char*>(bytes), size}) ||
+      ++seen != order().count)
     return real(file, bytes, size, offset);
   if (order().when == "before") die();
   if (order().when == "torn") {
@@ -111,9 +114,9 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
   return watched_rename([=] { return real(from_folder, from, to_folder, to); });
 }
 
-int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) noexcept {
+int renameat2(int from_folder, const char* from, int to_folder, const char* to,
+              unsigned flags) noexcept {
   static const auto real = next<int (*)(int, const char*, int, const char*, unsigned)>("renameat2");
   return watched_rename([=] { return real(from_folder, from, to_folder, to, flags); });
 }
-
 }
