@@ -35,6 +35,7 @@ class Sequencer {
   Task<> work(int worker);
   Task<> guarded_work(int worker);
   Task<AttemptPtr> next_attempt(int worker);
+  AttemptPtr take_recovered(int worker);
   AttemptPtr draw(int worker, bool look_ahead, double* wait_until);
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);

@@ -75,7 +75,7 @@ bool SessionRun::nothing_to_do() const {
 
 SessionResult SessionRun::go() {
   for (const auto& experiment : state_.manifest.plan.experiments)
-    runners_.push_back(*campaign::runner_for(state_.campaign, experiment.backend));
+    runners_.push_back(*campaign::runner_of(state_.campaign, experiment));
   asio::co_spawn(loop_.io, pulse(), asio::detached);
   auto end = run_sync<SequenceEnd>(loop_.io, carry_out_runs(), nullptr);
   Ended ended = conclude(*end);
@@ -104,15 +104,31 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
                    watch_engine({.engine = engine_.get(),
                                  .uid = state_.manifest.uid,
                                  .wake = &loop_.wake,
-                                 .on_end = [this](const std::string& id) { docker_->tell_end(id); },
+                                 .on_event =
+                                     [this](const container::EngineEvent& event) {
+                                       docker_->tell(event);
+                                       persistent_->tell(event);
+                                     },
                                  .over = [&over] { return over; }}),
                    asio::detached);
   sequencer_ = std::make_unique<Sequencer>(std::move(input));
   SequenceEnd end = co_await sequencer_->run();
   over = true;
+  co_await tear_down();
   co_await run_owed_cleanup();
   if (engine_ && !end.fatal) co_await sweep(*engine_, state_.manifest.uid);
   co_return end;
+}
+
+Task<> SessionRun::tear_down() {
+  try {
+    if (loop_.stop.level() == StopLevel::kill) host_->hurry();
+    co_await host_->shut_down();
+    if (servers_) co_await servers_->close();
+  } catch (const std::exception& error) {
+    request_.progress->note(std::string("containers are left for the next start: ") +
+                            error.what());
+  }
 }
 
 // A cleanup that is owed runs once, now or at the next start; its failure is told, never fatal.

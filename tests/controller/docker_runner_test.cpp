@@ -172,9 +172,10 @@ TEST(DockerRunner, EventOfTheEngineTellsLikeTheWait) {
   const AttemptPtr attempt = bench.attempt();
   bench.loop().run(bench.docker().prepare(*attempt));
   bench.loop().run(bench.docker().start(*attempt));
-  bench.docker().tell_end("another");
+  bench.docker().tell({.action = "die", .id = "another"});
+  bench.docker().tell({.action = "start", .id = attempt->container_id});
   EXPECT_FALSE(attempt->exit_seen);
-  bench.docker().tell_end(attempt->container_id);
+  bench.docker().tell({.action = "die", .id = attempt->container_id});
   EXPECT_TRUE(attempt->exit_seen);
   bench.loop().run(bench.docker().remove(*attempt));
 }
