@@ -51,6 +51,7 @@ struct NetworkAttachment {
   std::vector<std::string> aliases = {};
   std::string ipv4 = {}, ipv6 = {}, mac_address = {};
   std::vector<std::string> link_local_ips = {};
+  std::vector<std::string> links = {};  // "container:name": names that only this container sees
   std::map<std::string, std::string> driver_options = {};
 };
 
@@ -132,7 +133,7 @@ struct ContainerSpec {
   std::vector<PublishedPort> ports = {};
   std::vector<std::string> expose = {};  // "80/tcp"
   std::vector<NetworkAttachment> networks = {};
-  std::vector<std::string> links = {}, extra_hosts = {};  // "name:address"
+  std::vector<std::string> extra_hosts = {};  // "name:address"
   std::vector<std::string> dns = {}, dns_search = {}, dns_options = {};
   std::string pid = {}, uts = {}, userns = {}, cgroup = {}, cgroup_parent = {}, isolation = {};
   std::vector<std::string> volumes_from = {};  // "container[:ro]"

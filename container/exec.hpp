@@ -50,7 +50,7 @@ struct ExecEnding {
 
 // Tells of the end of an exec: `on_exit` is called once, from the engine's thread, when the outcome
 // file turns up, when tell() hears of the exec's end, or when the periodic look finds it ended;
-// look_exec() then says what happened. Destroying it cancels.
+// look_exec() then says what happened. Destroying it cancels; the engine's io_context outlives it.
 class ExecWitness : public ExitWitness {
  public:
   // An event of the engine, any event: for owners of an event stream. Execs end by `exec_die`, and

@@ -45,7 +45,7 @@ ROOMS = {
     "campaign": [["report/"], ["results/"], ["metrics/"], ["statistics/"], ["state/"], ["plan/"], ["config/"]],
     "container": [
         ["launcher/"],
-        ["ephemeral", "exec", "image", "reaper", "gpu"],
+        ["ephemeral", "exec", "exec_witness", "image", "reaper", "gpu"],
         ["docker_engine*", "engine_session", "engine_streams"],
         ["http_client"],
         ["engine_json*"],
