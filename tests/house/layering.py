@@ -59,6 +59,14 @@ ROOMS = {
         ["digest"],
         ["async"],
     ],
+    "compose": [
+        ["project*"],
+        ["executor*"],
+        ["reconcile*"],
+        ["plan*", "observed*", "graph*"],
+        ["loader/"],
+        ["model"],
+    ],
 }
 APART = "container/launcher/"  # a program of its own: uses nothing of ours, and nothing but tests uses it
 
