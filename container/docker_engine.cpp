@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <chrono>
 
+#include "container/docker_engine_calls.hpp"
+#include "container/docker_engine_objects.hpp"
 #include "container/engine_json.hpp"
-#include "container/engine_session.hpp"
 #include "container/engine_streams.hpp"
 #include "container/tar.hpp"
 
@@ -13,25 +14,6 @@ namespace container {
 namespace {
 
 using Repeat = EngineCall::Repeat;
-
-std::string escaped(const std::string& text, const std::string& also_plain = {}) {
-  static constexpr char digits[] = "0123456789ABCDEF";
-  static const std::string plain =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-  std::string result;
-  for (const char c : text) {
-    if (plain.find(c) != std::string::npos || also_plain.find(c) != std::string::npos) {
-      result += c;
-      continue;
-    }
-    result += '%';
-    result += digits[static_cast<unsigned char>(c) >> 4];
-    result += digits[static_cast<unsigned char>(c) & 15];
-  }
-  return result;
-}
-
-std::string short_id(const std::string& id) { return id.size() == 64 ? id.substr(0, 12) : id; }
 
 const char* name_of(WaitCondition condition) {
   switch (condition) {
@@ -83,10 +65,15 @@ std::string demultiplexed(const std::string& bytes, bool tty) {
 class DockerEngine : public Engine {
  public:
   DockerEngine(boost::asio::io_context& io, const DockerEngineOptions& options)
-      : options_(options), session_(io, options) {}
+      : options_(options),
+        session_(io, options),
+        calls_(options_),
+        networks_(make_docker_networks(session_, options_)),
+        volumes_(make_docker_volumes(session_, options_)),
+        execs_(make_docker_execs(session_, options_)) {}
 
   Task<EngineInfo> info() override {
-    const auto answer = co_await session_.call(get("/info", "info"));
+    const auto answer = co_await session_.call(calls_.get("/info", "info"));
     auto info = engine_json::info(answer.body);
     info.api_version = session_.api_version();
     info.podman = session_.podman();
@@ -94,12 +81,18 @@ class DockerEngine : public Engine {
   }
 
   Task<std::string> create(const ContainerSpec& spec) override {
-    EngineCall call =
-        change("POST", "/containers/create?name=" + escaped(spec.name), "create of " + spec.name);
+    const int api_minor = co_await session_.api_minor();
+    engine_json::refuse_newer_options(spec, api_minor);
+    std::string path = "/containers/create?name=" + escaped(spec.name);
+    if (!spec.platform.empty()) path += "&platform=" + escaped(spec.platform);
+    EngineCall call = calls_.change("POST", path, "create of " + spec.name);
     call.repeat = Repeat::never;
-    call.request.body = engine_json::create_body(spec);
+    call.request.body = engine_json::create_body(spec, api_minor);
     const auto answer = co_await session_.call(std::move(call));
-    co_return engine_json::created_id(answer.body);
+    auto id = engine_json::created_id(answer.body);
+    if (api_minor < engine_json::several_networks_minor && spec.networks.size() > 1)
+      co_await connect_rest(spec, id);
+    co_return id;
   }
 
   Task<std::unique_ptr<OutputStream>> attach(const std::string& id) override {
@@ -107,7 +100,7 @@ class DockerEngine : public Engine {
     const auto state = co_await inspect(id);
     if (has_ended(state.status))
       throw EngineError(409, what + ": it has ended, its output would never close; read its logs");
-    EngineCall call = get(container_path(id, "/attach?stream=1&stdout=1&stderr=1"), what);
+    EngineCall call = calls_.get(container_path(id, "/attach?stream=1&stdout=1&stderr=1"), what);
     call.request.method = "POST";
     call.request.upgrade = true;
     auto stream = co_await session_.open(std::move(call));
@@ -129,26 +122,26 @@ class DockerEngine : public Engine {
       }
     }
     EngineCall call =
-        get(container_path(id, std::string("/wait?condition=") + name_of(condition)), what);
+        calls_.get(container_path(id, std::string("/wait?condition=") + name_of(condition)), what);
     call.request.method = "POST";
     co_return make_pending_wait(co_await session_.open(std::move(call)));
   }
 
   Task<> start(const std::string& id) override {
     co_await session_.call(
-        change("POST", container_path(id, "/start"), "start of " + short_id(id)));
+        calls_.change("POST", container_path(id, "/start"), "start of " + short_id(id)));
   }
 
   Task<> unpause(const std::string& id) override {
-    EngineCall call = get(container_path(id, "/unpause"), "unpause of " + short_id(id));
+    EngineCall call = calls_.get(container_path(id, "/unpause"), "unpause of " + short_id(id));
     call.request.method = "POST";
     call.repeat = Repeat::never;
     co_await session_.call(std::move(call));
   }
 
   Task<> kill(const std::string& id, const std::string& signal) override {
-    EngineCall call = get(container_path(id, "/kill?signal=" + escaped(signal)),
-                          "kill of " + short_id(id) + " with " + signal);
+    EngineCall call = calls_.get(container_path(id, "/kill?signal=" + escaped(signal)),
+                                 "kill of " + short_id(id) + " with " + signal);
     call.request.method = "POST";
     call.repeat = Repeat::never;
     std::optional<EngineError> refusal;
@@ -166,14 +159,14 @@ class DockerEngine : public Engine {
 
   Task<ContainerState> inspect(const std::string& id_or_name) override {
     const auto answer = co_await session_.call(
-        get(container_path(id_or_name, "/json"), "inspect of " + short_id(id_or_name)));
+        calls_.get(container_path(id_or_name, "/json"), "inspect of " + short_id(id_or_name)));
     co_return engine_json::state(answer.body);
   }
 
   Task<> remove(const std::string& id, bool force_running) override {
     const auto path = container_path(id, std::string("?v=1") + (force_running ? "&force=1" : ""));
     try {
-      co_await session_.call(change("DELETE", path, "removal of " + short_id(id)));
+      co_await session_.call(calls_.change("DELETE", path, "removal of " + short_id(id)));
     } catch (const EngineError& error) {
       if (error.not_found()) co_return;
       const bool under_way =
@@ -187,7 +180,7 @@ class DockerEngine : public Engine {
       const std::map<std::string, std::string>& labels) override {
     const auto filter = escaped(engine_json::label_filter(labels));
     const auto answer = co_await session_.call(
-        get("/containers/json?all=1&filters=" + filter, "list of containers"));
+        calls_.get("/containers/json?all=1&filters=" + filter, "list of containers"));
     co_return engine_json::summaries(answer.body);
   }
 
@@ -196,7 +189,7 @@ class DockerEngine : public Engine {
     const auto query =
         "/logs?stdout=1&stderr=1&tail=" + (tail < 0 ? std::string("all") : std::to_string(tail));
     const auto answer =
-        co_await session_.call(get(container_path(id, query), "logs of " + short_id(id)));
+        co_await session_.call(calls_.get(container_path(id, query), "logs of " + short_id(id)));
     co_return demultiplexed(answer.body, state.tty);
   }
 
@@ -204,13 +197,13 @@ class DockerEngine : public Engine {
                                             std::int64_t since_nano) override {
     auto path = "/events?filters=" + escaped(engine_json::label_filter(labels, "container"));
     if (since_nano > 0) path += "&since=" + since(since_nano);
-    co_return make_event_stream(co_await session_.open(get(path, "events")));
+    co_return make_event_stream(co_await session_.open(calls_.get(path, "events")));
   }
 
   Task<std::optional<ImageInfo>> image(const std::string& reference) override {
     try {
       const auto answer = co_await session_.call(
-          get("/images/" + escaped(reference, "/:@") + "/json", "image " + reference));
+          calls_.get("/images/" + escaped(reference, "/:@") + "/json", "image " + reference));
       co_return engine_json::image(answer.body);
     } catch (const EngineError& error) {
       if (!error.not_found()) throw;
@@ -221,8 +214,8 @@ class DockerEngine : public Engine {
   Task<> pull(const std::string& reference) override {
     const auto name = split(reference);
     const auto what = "pull of " + reference;
-    EngineCall call =
-        get("/images/create?fromImage=" + escaped(name.name) + "&tag=" + escaped(name.tag), what);
+    EngineCall call = calls_.get(
+        "/images/create?fromImage=" + escaped(name.name) + "&tag=" + escaped(name.tag), what);
     call.request.method = "POST";
     call.request.timeout = options_.pull_silence;
     const auto stream = co_await session_.open(std::move(call));
@@ -233,12 +226,25 @@ class DockerEngine : public Engine {
 
   Task<std::string> read_archive(const std::string& id, const std::string& path) override {
     const auto what = path + " of " + short_id(id);
-    const auto answer =
-        co_await session_.call(get(container_path(id, "/archive?path=" + escaped(path)), what));
+    const auto answer = co_await session_.call(
+        calls_.get(container_path(id, "/archive?path=" + escaped(path)), what));
     auto file = first_file_in_tar(answer.body);
     if (!file) throw EngineError(0, what + ": the engine's archive holds no whole file");
     co_return std::move(*file);
   }
+
+  Task<> put_archive(const std::string& id, const std::string& path,
+                     const std::string& archive) override {
+    EngineCall call = calls_.change("PUT", container_path(id, "/archive?path=" + escaped(path)),
+                                    "files for " + path + " of " + short_id(id));
+    call.request.body = archive;
+    call.request.content_type = "application/x-tar";
+    co_await session_.call(std::move(call));
+  }
+
+  Networks& networks() override { return *networks_; }
+  Volumes& volumes() override { return *volumes_; }
+  Execs& execs() override { return *execs_; }
 
  private:
   static std::string container_path(const std::string& id, const std::string& rest) {
@@ -246,20 +252,18 @@ class DockerEngine : public Engine {
     return "/containers/" + escaped(id) + rest;
   }
 
-  EngineCall get(std::string path, std::string what) const {
-    return {.what = std::move(what),
-            .request = {.method = "GET",
-                        .target = std::move(path),
-                        .timeout = options_.request_timeout},
-            .repeat = Repeat::allowed};
-  }
-
-  EngineCall change(std::string method, std::string path, std::string what) const {
-    return {.what = std::move(what),
-            .request = {.method = std::move(method),
-                        .target = std::move(path),
-                        .timeout = options_.change_timeout},
-            .repeat = Repeat::allowed};
+  // A container that lacks a network is worse than none.
+  Task<> connect_rest(const ContainerSpec& spec, const std::string& id) {
+    std::exception_ptr failure;
+    try {
+      for (std::size_t i = 1; i < spec.networks.size(); ++i)
+        co_await networks_->connect(spec.networks[i], id);
+    } catch (const EngineError&) {
+      failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    co_await remove(id, true);
+    std::rethrow_exception(failure);
   }
 
   Task<> gone(const std::string& id) {
@@ -300,6 +304,10 @@ class DockerEngine : public Engine {
 
   DockerEngineOptions options_;
   EngineSession session_;
+  EngineCalls calls_;
+  std::unique_ptr<Networks> networks_;
+  std::unique_ptr<Volumes> volumes_;
+  std::unique_ptr<Execs> execs_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// A container engine, as campaigns need it: a dozen awaitable verbs. One implementation speaks the
-// Docker Engine API (docker_engine.hpp); tests script another. Not thread-safe: all calls from the
+// A container engine, as campaigns need it: a dozen awaitable verbs for containers, and a few each
+// for networks, volumes and execs. One implementation speaks the Docker Engine API
+// (docker_engine.hpp); tests script another. Not thread-safe: all calls from the
 // thread of the engine's io_context. Every verb throws EngineError; a wait that was cut is a value
 // (unknown), never a code. A Task starts when it is awaited and keeps references to its arguments:
 // await a verb in the expression that makes them, or hold them until it has ended.
@@ -8,8 +9,10 @@
 #include <memory>
 #include <stdexcept>
 
-#include "container/async.hpp"
 #include "container/engine_types.hpp"
+#include "container/execs.hpp"
+#include "container/networks.hpp"
+#include "container/volumes.hpp"
 
 namespace container {
 
@@ -57,6 +60,9 @@ struct EngineEvent {
   std::map<std::string, std::string> attributes;
   std::int64_t time_nano = 0;
 };
+// What a health_status event says; nullopt: it is another event.
+std::optional<Health> health_in(const EngineEvent& event);
+
 class EventStream {
  public:
   virtual ~EventStream() = default;
@@ -93,6 +99,13 @@ class Engine {
   virtual Task<> pull(const std::string& reference) = 0;
   // One file's bytes.
   virtual Task<std::string> read_archive(const std::string& id, const std::string& path) = 0;
+  // Unpacks a tar archive (tar.hpp) below a folder that exists in the container, running or not.
+  virtual Task<> put_archive(const std::string& id, const std::string& path,
+                             const std::string& archive) = 0;
+
+  virtual Networks& networks() = 0;
+  virtual Volumes& volumes() = 0;
+  virtual Execs& execs() = 0;
 };
 
 }  // namespace container

@@ -1,74 +1,15 @@
 #include "container/engine_json.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "container/engine_json_fields.hpp"
 
 namespace container::engine_json {
 
 namespace {
 
 using nlohmann::json;
-
-constexpr std::size_t one_string_limit = 131071;  // MAX_ARG_STRLEN without its NUL
-constexpr std::int64_t default_stack = 8 << 20;
-constexpr std::int64_t most_argument_bytes = 6 << 20;
-constexpr std::size_t argument_slack = 16 << 10;
-
-json parse(const std::string& body) {
-  json parsed = json::parse(body, nullptr, false);
-  if (parsed.is_discarded())
-    throw EngineError(0, "the engine's answer is no JSON: " + error_text(body));
-  return parsed;
-}
-
-const json& at(const json& object, const char* key) {
-  static const json nothing;
-  if (!object.is_object()) return nothing;
-  const auto found = object.find(key);
-  return found == object.end() ? nothing : *found;
-}
-
-std::string text(const json& object, const char* key) {
-  const json& value = at(object, key);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-std::int64_t integer(const json& object, const char* key) {
-  const json& value = at(object, key);
-  return value.is_number() ? value.get<std::int64_t>() : 0;
-}
-
-bool flag(const json& object, const char* key) {
-  const json& value = at(object, key);
-  return value.is_boolean() && value.get<bool>();
-}
-
-std::vector<std::string> texts(const json& object, const char* key) {
-  std::vector<std::string> all;
-  const json& value = at(object, key);
-  if (value.is_string()) all.push_back(value.get<std::string>());
-  if (!value.is_array()) return all;
-  for (const auto& item : value) {
-    if (item.is_string()) all.push_back(item.get<std::string>());
-  }
-  return all;
-}
-
-std::map<std::string, std::string> text_map(const json& object, const char* key) {
-  std::map<std::string, std::string> all;
-  const json& value = at(object, key);
-  if (!value.is_object()) return all;
-  for (const auto& [name, item] : value.items()) {
-    if (item.is_string()) all.emplace(name, item.get<std::string>());
-  }
-  return all;
-}
-
-std::string without_slash(std::string name) {
-  if (!name.empty() && name.front() == '/') name.erase(0, 1);
-  return name;
-}
 
 std::optional<ContainerStatus> status_named(const std::string& name) {
   static const std::map<std::string, ContainerStatus> names = {
@@ -98,92 +39,44 @@ ContainerStatus status_of(const json& state) {
   return never ? ContainerStatus::created : ContainerStatus::exited;
 }
 
-void refuse_oversize(const ContainerSpec& spec) {
-  std::int64_t stack = default_stack;
-  for (const auto& limit : spec.ulimits) {
-    if (limit.name == "stack") stack = limit.soft;
-  }
-  const std::int64_t quarter =
-      stack < 0 ? most_argument_bytes : std::min(stack / 4, most_argument_bytes);
-  const std::size_t room =
-      static_cast<std::size_t>(std::max<std::int64_t>(quarter, 1 << 17)) - argument_slack;
-  std::size_t total = 0;
-  const auto add = [&total](const std::vector<std::string>& strings, const char* what) {
-    for (const auto& s : strings) {
-      total += s.size() + 1 + sizeof(char*);
-      if (s.size() > one_string_limit) {
-        throw EngineError(400, std::string(what) + " '" + s.substr(0, s.find('=')).substr(0, 40) +
-                                   "' has " + std::to_string(s.size()) +
-                                   " bytes; the kernel takes " + std::to_string(one_string_limit) +
-                                   ": hand it over in a file");
-      }
-    }
-  };
-  add(spec.entrypoint.value_or(std::vector<std::string>{}), "the argument");
-  add(spec.command, "the argument");
-  add(spec.env, "the variable");
-  if (total > room) {
-    throw EngineError(400, "arguments and environment have " + std::to_string(total) +
-                               " bytes; the kernel takes " + std::to_string(room) +
-                               " under this stack limit: hand them over in files");
-  }
+Health health_named(const std::string& name) {
+  if (name == "starting") return Health::starting;
+  if (name == "healthy") return Health::healthy;
+  if (name == "unhealthy") return Health::unhealthy;
+  return Health::none;
 }
 
-std::vector<std::string> environment(const ContainerSpec& spec) {
-  static const std::string visible = "NVIDIA_VISIBLE_DEVICES";
-  auto env = spec.env;
-  const bool set = std::any_of(env.begin(), env.end(), [](const std::string& entry) {
-    return entry.starts_with(visible + "=");
-  });
-  if (!set) env.push_back(visible + "=void");
-  return env;
+HealthState health(const json& said) {
+  HealthState state{.status = health_named(text(said, "Status")),
+                    .failing_streak = static_cast<int>(integer(said, "FailingStreak"))};
+  const json& log = at(said, "Log");
+  if (!log.is_array()) return state;
+  for (const auto& probe : log) state.log.push_back(text(probe, "Output"));
+  return state;
 }
 
-json mounts(const ContainerSpec& spec) {
-  json all = json::array();
-  for (const auto& mount : spec.mounts) {
-    all.push_back({{"Type", mount.volume ? "volume" : "bind"},
-                   {"Source", mount.source},
-                   {"Target", mount.target},
-                   {"ReadOnly", mount.read_only}});
+std::map<std::string, AttachedNetwork> attached_networks(const json& said) {
+  std::map<std::string, AttachedNetwork> all;
+  if (!said.is_object()) return all;
+  for (const auto& [name, one] : said.items()) {
+    all[name] = {.network_id = text(one, "NetworkID"),
+                 .address = text(one, "IPAddress"),
+                 .aliases = texts(one, "Aliases")};
   }
   return all;
 }
 
-json host_config(const ContainerSpec& spec) {
-  json host = {
-      {"AutoRemove", false},
-      {"RestartPolicy", {{"Name", "no"}}},
-      {"LogConfig", {{"Type", "json-file"}, {"Config", {{"max-size", "50m"}, {"max-file", "3"}}}}},
-      {"Init", spec.init},
-      {"ReadonlyRootfs", spec.read_only},
-      {"Privileged", spec.privileged}};
-  const auto put = [&host](const char* key, json value) { host[key] = std::move(value); };
-  if (!spec.mounts.empty()) put("Mounts", mounts(spec));
-  if (!spec.tmpfs.empty()) put("Tmpfs", spec.tmpfs);
-  if (!spec.network.empty()) put("NetworkMode", spec.network);
-  if (!spec.ipc.empty()) put("IpcMode", spec.ipc);
-  if (!spec.cpuset_cpus.empty()) put("CpusetCpus", spec.cpuset_cpus);
-  if (spec.shm_size) put("ShmSize", *spec.shm_size);
-  if (spec.memory) put("Memory", *spec.memory);
-  if (spec.pids_limit) put("PidsLimit", *spec.pids_limit);
-  if (spec.cpus) put("NanoCpus", std::llround(*spec.cpus * 1e9));
-  if (!spec.cap_add.empty()) put("CapAdd", spec.cap_add);
-  if (!spec.cap_drop.empty()) put("CapDrop", spec.cap_drop);
-  if (!spec.security_opt.empty()) put("SecurityOpt", spec.security_opt);
-  for (const auto& limit : spec.ulimits) {
-    host["Ulimits"].push_back({{"Name", limit.name}, {"Soft", limit.soft}, {"Hard", limit.hard}});
+std::vector<ContainerMount> container_mounts(const json& said) {
+  std::vector<ContainerMount> all;
+  if (!said.is_array()) return all;
+  for (const auto& one : said) {
+    all.push_back({.type = text(one, "Type"),
+                   .name = text(one, "Name"),
+                   .source = text(one, "Source"),
+                   .target = text(one, "Destination"),
+                   .read_only = !flag(one, "RW")});
   }
-  return host;
-}
-
-std::string dump(const json& value, const char* what) {
-  try {
-    return value.dump();
-  } catch (const json::type_error&) {
-    throw EngineError(400, std::string(what) +
-                               " holds bytes that are not UTF-8, which the engine cannot be told");
-  }
+  return all;
 }
 
 std::string one_line(std::string words) {
@@ -204,27 +97,6 @@ std::vector<std::string> runtime_names(const json& info) {
 }
 
 }  // namespace
-
-std::string create_body(const ContainerSpec& spec) {
-  refuse_oversize(spec);
-  json body = {{"Image", spec.image},
-               {"Env", environment(spec)},
-               {"Labels", spec.labels},
-               {"AttachStdout", true},
-               {"AttachStderr", true},
-               {"AttachStdin", false},
-               {"OpenStdin", false},
-               {"StdinOnce", false},
-               {"Tty", false},
-               {"Healthcheck", {{"Test", {"NONE"}}}},
-               {"HostConfig", host_config(spec)}};
-  if (spec.entrypoint) body["Entrypoint"] = *spec.entrypoint;
-  if (!spec.command.empty()) body["Cmd"] = spec.command;
-  if (!spec.user.empty()) body["User"] = spec.user;
-  if (!spec.working_dir.empty()) body["WorkingDir"] = spec.working_dir;
-  if (spec.stop_timeout) body["StopTimeout"] = *spec.stop_timeout;
-  return dump(body, "the container's specification");
-}
 
 std::string label_filter(const std::map<std::string, std::string>& labels, std::string_view type) {
   json filter = json::object();
@@ -277,6 +149,16 @@ ContainerState state(const std::string& body) {
   result.pid = integer(now, "Pid");
   result.tty = flag(config, "Tty");
   result.labels = text_map(config, "Labels");
+  result.health = health(at(now, "Health"));
+  result.image = text(parsed, "Image");
+  result.image_name = text(config, "Image");
+  result.stop_signal = text(config, "StopSignal");
+  if (at(config, "StopTimeout").is_number())
+    result.stop_timeout = static_cast<int>(integer(config, "StopTimeout"));
+  result.restart_count = static_cast<int>(integer(parsed, "RestartCount"));
+  result.execs = texts(parsed, "ExecIDs");
+  result.networks = attached_networks(at(at(parsed, "NetworkSettings"), "Networks"));
+  result.mounts = container_mounts(at(parsed, "Mounts"));
   return result;
 }
 
@@ -372,3 +254,13 @@ std::optional<std::string> pull_error(const std::string& line) {
 }
 
 }  // namespace container::engine_json
+
+namespace container {
+
+std::optional<Health> health_in(const EngineEvent& event) {
+  constexpr std::string_view prefix = "health_status: ";
+  if (!event.action.starts_with(prefix)) return std::nullopt;
+  return engine_json::health_named(event.action.substr(prefix.size()));
+}
+
+}  // namespace container

@@ -10,7 +10,7 @@ namespace container {
 namespace {
 
 constexpr int lowest_minor = 40;
-constexpr int highest_minor = 55;
+constexpr int highest_minor = engine_json::newest_minor;
 constexpr std::size_t error_body_limit = 64 << 10;
 
 int minor_of(const std::string& version) {
@@ -92,6 +92,11 @@ Task<> EngineSession::negotiate() {
       !answer.header("libpod-api-version").empty() || answer.header("server").starts_with("Libpod");
   version_ = "1." + std::to_string(std::min(minor, highest_minor));
   negotiated_at_ = client_.losses();
+}
+
+Task<int> EngineSession::api_minor() {
+  co_await negotiate();
+  co_return minor_of(version_);
 }
 
 Task<HttpResponse> EngineSession::call(EngineCall call) {

@@ -29,6 +29,8 @@ class EngineSession {
   Task<HttpResponse> call(EngineCall call);  // a status below 400
   Task<std::unique_ptr<HttpStream>> open(EngineCall call);
 
+  Task<int> api_minor();  // of the version that is spoken: 41 for 1.41
+
   bool podman() const { return podman_; }
   const std::string& api_version() const {
     return version_;

@@ -20,37 +20,26 @@ struct EngineInfo {
   std::vector<std::string> runtimes;
 };
 
-struct Mount {
-  std::string source;  // absolute host path, or a volume's name
-  std::string target;
-  bool read_only = false;
-  bool volume = false;
-};
-
-struct RLimit {
-  std::string name;
-  std::int64_t soft = 0, hard = 0;
-};
-
-struct ContainerSpec {
-  std::string name;
-  std::string image;  // id
-  std::optional<std::vector<std::string>> entrypoint;
-  std::vector<std::string> command;
-  std::vector<std::string> env;  // K=V
-  std::string user, working_dir, network, ipc, cpuset_cpus;
-  std::map<std::string, std::string> labels;
-  std::vector<Mount> mounts;
-  std::map<std::string, std::string> tmpfs;
-  std::optional<std::int64_t> shm_size, memory, pids_limit;
-  std::optional<double> cpus;
-  std::vector<RLimit> ulimits;
-  std::vector<std::string> cap_add, cap_drop, security_opt;
-  bool init = true, read_only = false, privileged = false;
-  std::optional<int> stop_timeout;  // seconds
-};
-
 enum class ContainerStatus { created, running, paused, restarting, removing, exited, dead };
+
+// What the engine's own probe of a container says; `none`: it has none.
+enum class Health { none, starting, healthy, unhealthy };
+struct HealthState {
+  Health status = Health::none;
+  int failing_streak = 0;
+  std::vector<std::string> log;  // output of the last probes, oldest first
+};
+
+// One network that a container is in.
+struct AttachedNetwork {
+  std::string network_id, address;
+  std::vector<std::string> aliases;
+};
+
+struct ContainerMount {
+  std::string type, name, source, target;  // bind, volume or tmpfs; name of a volume
+  bool read_only = false;
+};
 
 struct ContainerState {
   std::string id, name;
@@ -63,6 +52,14 @@ struct ContainerState {
   std::int64_t pid = 0;
   bool tty = false;
   std::map<std::string, std::string> labels;
+  HealthState health = {};
+  std::string image = {}, image_name = {};  // its id, and as it was asked for
+  std::string stop_signal = {};             // empty: TERM
+  std::optional<int> stop_timeout = {};     // seconds
+  int restart_count = 0;
+  std::vector<std::string> execs = {};                   // ids of those that run
+  std::map<std::string, AttachedNetwork> networks = {};  // by name
+  std::vector<ContainerMount> mounts = {};
 };
 
 struct ContainerSummary {

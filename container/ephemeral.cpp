@@ -211,7 +211,7 @@ Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exi
 Task<Ending> stop_verified(Engine& engine, const std::string& id, const StopLimits& limits) {
   const double begin = steady_seconds();
   bool killed = limits.grace <= 0;
-  co_await kill_if_there(engine, id, killed ? "KILL" : "TERM");
+  co_await kill_if_there(engine, id, killed ? "KILL" : limits.signal);
   double kill_time = begin;
   for (double step = 0.005;; step = std::min(step * 1.5, 0.1)) {
     Ending ending = co_await look(engine, id);

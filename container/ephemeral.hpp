@@ -58,12 +58,13 @@ Task<Started> start_under(Engine& engine, const std::string& id,
 // running`.
 Task<Started> adopt_watched(Engine& engine, const std::string& id, OnExit on_exit);
 
-// SIGTERM, then SIGKILL after `grace` seconds (0 = at once); returns when the engine says that it
-// does not run.
+// SIGTERM (or what `signal` says), then SIGKILL after `grace` seconds (0 = at once); returns when
+// the engine says that it does not run.
 struct StopLimits {
   double grace = 10;
   double give_up = 60;          // after the kill; then EngineError
   std::function<bool()> hurry;  // true = kill now
+  std::string signal = "TERM";
 };
 Task<Ending> stop_verified(Engine& engine, const std::string& id, const StopLimits& limits);
 

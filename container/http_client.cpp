@@ -210,7 +210,7 @@ struct HttpClient::Impl {
       made.set(http::field::connection, "Upgrade");
       made.set(http::field::upgrade, "tcp");
     }
-    if (!request.body.empty()) made.set(http::field::content_type, "application/json");
+    if (!request.body.empty()) made.set(http::field::content_type, request.content_type);
     made.body() = request.body;
     made.prepare_payload();
     return made;

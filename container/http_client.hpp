@@ -23,8 +23,9 @@ namespace container {
 struct HttpRequest {
   std::string method = "GET";
   std::string target;
-  std::string body = {};  // application/json
-  bool upgrade = false;   // ask for the raw connection, "Upgrade: tcp"
+  std::string body = {};
+  std::string content_type = "application/json";  // of the body
+  bool upgrade = false;                           // ask for the raw connection, "Upgrade: tcp"
   double timeout =
       60;  // seconds to the end of the response; for a stream, to the end of its header
 };

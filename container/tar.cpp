@@ -1,6 +1,9 @@
 #include "container/tar.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <stdexcept>
 
 namespace container {
 
@@ -33,7 +36,44 @@ std::optional<std::uint64_t> size_in_pax(std::string_view records) {
   return value;
 }
 
+std::string header(const TarFile& file) {
+  std::string text(block, '\0');
+  const auto put = [&text](std::size_t at, const std::string& value) {
+    std::copy(value.begin(), value.end(), text.begin() + static_cast<std::ptrdiff_t>(at));
+  };
+  const auto octal = [](std::uint64_t value, int digits) {
+    char digits_of_it[24];
+    std::snprintf(digits_of_it, sizeof digits_of_it, "%0*llo", digits,
+                  static_cast<unsigned long long>(value));
+    return std::string(digits_of_it);
+  };
+  put(0, file.path);
+  put(100, octal(static_cast<std::uint64_t>(file.mode), 7));
+  put(108, octal(static_cast<std::uint64_t>(file.uid), 7));
+  put(116, octal(static_cast<std::uint64_t>(file.gid), 7));
+  put(124, octal(file.content.size(), 11));
+  put(136, octal(0, 11));
+  put(148, std::string(8, ' '));
+  text[156] = '0';
+  put(257, std::string("ustar\00000", 8));
+  std::uint64_t sum = 0;
+  for (const char c : text) sum += static_cast<unsigned char>(c);
+  put(148, octal(sum, 6) + std::string("\0 ", 2));
+  return text;
+}
+
 }  // namespace
+
+std::string make_tar(const std::vector<TarFile>& files) {
+  std::string archive;
+  for (const TarFile& file : files) {
+    if (file.path.size() > 100)
+      throw std::invalid_argument("a path of more than 100 bytes for an archive: " + file.path);
+    archive += header(file) + file.content;
+    archive.append((block - file.content.size() % block) % block, '\0');
+  }
+  return archive.append(2 * block, '\0');
+}
 
 std::optional<std::string> first_file_in_tar(std::string_view archive) {
   std::optional<std::uint64_t> pax_size;

@@ -6,9 +6,12 @@
 #include <string>
 #include <variant>
 
+#include "container/launcher/hold.hpp"
 #include "container/launcher/options.hpp"
 #include "container/launcher/out_folder.hpp"
+#include "container/launcher/probe.hpp"
 #include "container/launcher/records.hpp"
+#include "container/launcher/stop.hpp"
 #include "container/launcher/supervisor.hpp"
 
 namespace container::launcher {
@@ -73,6 +76,22 @@ int launch(const Options& options) {
   return outcome.signal != 0 ? 128 + outcome.signal : outcome.exit_code;
 }
 
+int run_stop(const StopOptions& options) {
+  const StopReport report = stop_launched(options);
+  if (!report.error.empty()) return fail(exit_output, "--out " + options.out + ": " + report.error);
+  fputs(report_json(report).c_str(), stdout);
+  if (options.what == StopOptions::What::stop)
+    return report.state == StopReport::State::left ? 1 : 0;
+  return report.state == StopReport::State::running ? 0
+         : report.state == StopReport::State::gone  ? 1
+                                                    : 2;
+}
+
+int run_probe(const ProbeOptions& options) {
+  const std::string why = probe(options);
+  return why.empty() ? 0 : fail(1, options.host + ":" + options.port + " is not ready: " + why);
+}
+
 }  // namespace
 }  // namespace container::launcher
 
@@ -85,5 +104,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (const auto* error = std::get_if<UsageError>(&parsed)) return fail(exit_usage, error->message);
+  if (std::holds_alternative<HoldOptions>(parsed)) return hold();
+  if (const auto* stop = std::get_if<StopOptions>(&parsed)) return run_stop(*stop);
+  if (const auto* target = std::get_if<ProbeOptions>(&parsed)) return run_probe(*target);
   return launch(*std::get_if<Options>(&parsed));
 }

@@ -19,15 +19,6 @@ bool read_number(const char* text, std::uint64_t& value, std::uint64_t largest) 
   return errno == 0 && *end == 0 && value <= largest;
 }
 
-bool read_seconds(const char* text, std::int64_t& nanoseconds) {
-  char* end = nullptr;
-  if (*text < '0' || *text > '9') return false;
-  const double seconds = std::strtod(text, &end);
-  if (*end != 0 || !(seconds >= 0 && seconds <= 1e8)) return false;
-  nanoseconds = static_cast<std::int64_t>(seconds * 1e9);
-  return true;
-}
-
 std::string take_expression(const char* value, std::string& target) {
   target = value;
   return target.empty() ? "an empty expression matches every line" : Pattern::check(target);
@@ -67,9 +58,24 @@ std::string missing(const Options& options) {
   return "";
 }
 
+bool names_a_mode(const std::string& flag) {
+  return flag == "--hold" || flag == "--stop" || flag == "--alive" || flag == "--fence" ||
+         flag == "--probe";
+}
+
 }  // namespace
 
+bool read_seconds(const char* text, std::int64_t& nanoseconds) {
+  char* end = nullptr;
+  if (*text < '0' || *text > '9') return false;
+  const double seconds = std::strtod(text, &end);
+  if (*end != 0 || !(seconds >= 0 && seconds <= 1e8)) return false;
+  nanoseconds = static_cast<std::int64_t>(seconds * 1e9);
+  return true;
+}
+
 Parsed parse_options(int argc, char** argv) {
+  if (argc > 1 && names_a_mode(argv[1])) return parse_mode(argc, argv);
   Options options;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];

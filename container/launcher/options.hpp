@@ -21,15 +21,38 @@ struct Options {
   char** command = nullptr;  // null-terminated, points into argv
 };
 
+// --hold
+struct HoldOptions {};
+
+// --stop, --alive and --fence
+struct StopOptions {
+  enum class What { stop, look, fence } what = What::stop;
+  std::string out;
+  std::int64_t grace_ns = 10'000'000'000;  // from TERM to KILL
+};
+
+// --probe
+struct ProbeOptions {
+  enum class Protocol { tcp, http } protocol = Protocol::tcp;
+  std::string host, port, path;
+  std::int64_t timeout_ns = 5'000'000'000;
+};
+
 struct ShowVersion {};
 
 struct UsageError {
   std::string message;  // one line: what is wrong and what to do
 };
 
-using Parsed = std::variant<Options, ShowVersion, UsageError>;
+using Parsed =
+    std::variant<Options, HoldOptions, StopOptions, ProbeOptions, ShowVersion, UsageError>;
 
 // `argv` is main's and must outlive the result. The expressions are checked here too.
 Parsed parse_options(int argc, char** argv);
+// For a command line whose first word is --hold, --stop, --alive, --fence or --probe.
+Parsed parse_mode(int argc, char** argv);
+
+// "10" or "0.5", up to three years; false for anything else.
+bool read_seconds(const char* text, std::int64_t& nanoseconds);
 
 }  // namespace container::launcher

@@ -70,6 +70,16 @@ OutFolder::Claim OutFolder::claim(const char* name, const std::string& text) {
   return good ? Claim::created : Claim::failed;
 }
 
+std::optional<std::string> OutFolder::read(const char* name) const {
+  const int fd = openat(fd_, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return std::nullopt;
+  char text[4096];
+  const ssize_t n = ::read(fd, text, sizeof text);
+  close(fd);
+  if (n < 0) return std::nullopt;
+  return std::string(text, static_cast<std::size_t>(n));
+}
+
 int OutFolder::create(const char* name) const {
   return openat(fd_, name, creating | O_TRUNC, 0600);
 }

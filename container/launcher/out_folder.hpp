@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 namespace container::launcher {
@@ -21,6 +22,9 @@ class OutFolder {
   // moment.
   enum class Claim { created, exists, failed };
   Claim claim(const char* name, const std::string& text);
+
+  // A small file's text; nullopt: it is not there or not ours to read.
+  std::optional<std::string> read(const char* name) const;
 
   // A new or emptied file for writing; -1 and errno on failure. Links are not followed.
   int create(const char* name) const;

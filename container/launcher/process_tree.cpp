@@ -25,6 +25,8 @@ bool has(const std::vector<Process>& list, const Process& process) {
                      [&](const Process& other) { return same(other, process); });
 }
 
+}  // namespace
+
 std::vector<Process> all_processes() {
   std::vector<Process> result;
   DIR* folder = opendir("/proc");
@@ -38,7 +40,7 @@ std::vector<Process> all_processes() {
   return result;
 }
 
-void send(const Process& target, int signal) {
+void send_to(const Process& target, int signal) {
   const auto fd = static_cast<int>(syscall(SYS_pidfd_open, target.pid, 0));
   if (fd < 0 && errno == ESRCH) return;
   Process now;
@@ -47,8 +49,6 @@ void send(const Process& target, int signal) {
     kill(target.pid, signal);
   if (fd >= 0) close(fd);
 }
-
-}  // namespace
 
 bool read_process(pid_t pid, Process& process) {
   char path[40], text[1024];
@@ -61,10 +61,23 @@ bool read_process(pid_t pid, Process& process) {
   text[n] = 0;
   const char* after_name = strrchr(text, ')');
   process.pid = pid;
-  return after_name && sscanf(after_name + 1,
-                              " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                              "%*s %*s %*s %" SCNu64,
-                              &process.state, &process.parent, &process.started) == 3;
+  return after_name &&
+         sscanf(after_name + 1,
+                " %c %d %*s %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                "%*s %*s %*s %" SCNu64,
+                &process.state, &process.parent, &process.session, &process.started) == 4;
+}
+
+std::string read_environment(pid_t pid) {
+  char path[40], piece[4096];
+  snprintf(path, sizeof path, "/proc/%d/environ", static_cast<int>(pid));
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  std::string text;
+  if (fd < 0) return text;
+  for (ssize_t n = 0; (n = read(fd, piece, sizeof piece)) > 0;)
+    text.append(piece, static_cast<std::size_t>(n));
+  close(fd);
+  return text;
 }
 
 std::vector<Process> descendants(pid_t root) {
@@ -86,18 +99,23 @@ void Killer::round() {
   std::vector<Process> targets;
   for (int i = 0; i < stop_rounds; ++i) {
     bool fresh = false;
-    for (const Process& process : descendants(getpid())) {
+    for (const Process& process : find_()) {
       if (has(targets, process)) continue;
-      send(process, SIGSTOP);
+      send_to(process, SIGSTOP);
       targets.push_back(process);
       fresh = true;
     }
     if (!fresh) break;
   }
   for (const Process& process : targets) {
-    send(process, SIGKILL);
+    send_to(process, SIGKILL);
     if (!has(killed_, process)) killed_.push_back(process);
   }
+}
+
+void Killer::add(const Killer& other) {
+  for (const Process& process : other.killed_)
+    if (!has(killed_, process)) killed_.push_back(process);
 }
 
 int Killer::killed_except(pid_t pid) const {

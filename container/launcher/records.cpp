@@ -31,14 +31,6 @@ double seconds(const timespec& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-std::string boot_id() {
-  char text[64];
-  const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-  if (fd >= 0) close(fd);
-  return n >= 36 ? std::string(text, 36) : "";
-}
-
 // Length of the UTF-8 sequence at `at`; 0: there is none.
 std::size_t sequence_at(const std::string& text, std::size_t at) {
   const auto byte = [&](std::size_t i) {
@@ -132,6 +124,34 @@ std::string outcome_json(const Outcome& outcome) {
   return text + ",\"stopped_by\":" + text_or_null(outcome.stopped_by) + "}\n";
 }
 
+std::string boot_id() {
+  char text[64];
+  const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+  if (fd >= 0) close(fd);
+  return n >= 36 ? std::string(text, 36) : "";
+}
+
+namespace {
+
+std::string mark(const std::string& quoted_run, int pid, std::uint64_t started) {
+  std::string text;
+  add(text, "%d.%" PRIu64 ".", pid, started);
+  return text + quoted_run;
+}
+
+}  // namespace
+
+std::string own_mark(const std::string& run) {
+  Process self;
+  read_process(getpid(), self);
+  return mark(quoted(run), getpid(), self.started);
+}
+
+std::string mark_of(const Begun& begun) {
+  return std::string(mark_name) + "=" + mark("\"" + begun.run + "\"", begun.pid, begun.started);
+}
+
 std::string begun_json(const std::string& run) {
   Process self;
   read_process(getpid(), self);
@@ -141,6 +161,27 @@ std::string begun_json(const std::string& run) {
   text += ",\"boot\":" + quoted(boot_id());
   add(text, ",\"boottime\":%.9f,\"utc\":%.6f}\n", seconds(now.boottime), seconds(now.utc));
   return text;
+}
+
+std::string fence_json() {
+  const Moment now = Moment::now();
+  std::string text =
+      "{\"v\":1,\"run\":\"\",\"pid\":0,\"pid_start\":0,\"boot\":" + quoted(boot_id());
+  add(text, ",\"boottime\":%.9f,\"utc\":%.6f}\n", seconds(now.boottime), seconds(now.utc));
+  return text;
+}
+
+bool read_begun(const std::string& text, Begun& begun) {
+  const std::string head = "{\"v\":1,\"run\":\"";
+  const auto end = text.rfind("\",\"pid\":");
+  if (!text.starts_with(head) || !text.ends_with("}\n") || end == std::string::npos) return false;
+  begun.run = text.substr(head.size(), end - head.size());
+  char boot[64] = "";
+  const int read =
+      sscanf(text.c_str() + end, "\",\"pid\":%d,\"pid_start\":%" SCNu64 ",\"boot\":\"%36[^\"]",
+             &begun.pid, &begun.started, boot);
+  begun.boot = boot;
+  return read >= 2;
 }
 
 }  // namespace container::launcher

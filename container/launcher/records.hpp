@@ -33,6 +33,25 @@ std::string outcome_json(const Outcome& outcome);
 // What begun says about this process; empty boot where /proc does not tell.
 std::string begun_json(const std::string& run);
 
+// In place of a launcher's own begun: nothing may begin here any more.
+std::string fence_json();
+
+// What begun says. pid 0: it is a fence.
+struct Begun {
+  std::string run;  // as written, with its escapes
+  int pid = 0;
+  std::uint64_t started = 0;
+  std::string boot;
+};
+bool read_begun(const std::string& text, Begun& begun);  // false: it is not whole
+std::string boot_id();                                   // of this boot
+
+// The variable that every process of a payload inherits, and NAME=VALUE of it: by it those are
+// known that a killed launcher leaves behind.
+inline constexpr char mark_name[] = "CAMPAIGNCTL_LAUNCH";
+std::string own_mark(const std::string& run);  // the value
+std::string mark_of(const Begun& begun);
+
 // A string as JSON, with quotes. What is not UTF-8 becomes U+FFFD.
 std::string quoted(const std::string& text);
 

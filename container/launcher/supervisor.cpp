@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "container/launcher/out_folder.hpp"
@@ -51,7 +52,10 @@ bool watch(int epoll, int fd) {
 }  // namespace
 
 Supervisor::Supervisor(const Options& options, OutFolder& folder)
-    : options_(options), folder_(folder), marks_(options.window_begin, options.window_end) {
+    : options_(options),
+      folder_(folder),
+      killer_([] { return descendants(getpid()); }),
+      marks_(options.window_begin, options.window_end) {
   outcome_.run = options.run;
 }
 
@@ -101,6 +105,7 @@ void Supervisor::open_log(LogPump& pump, const char* name) {
 std::string Supervisor::start() {
   if (out_) open_log(*out_, "stdout.log");
   if (err_) open_log(*err_, "stderr.log");
+  setenv(mark_name, own_mark(options_.run).c_str(), 1);
   outcome_.start = Moment::now();
   const Payload payload = start_payload(
       {.command = options_.command, .chdir = options_.chdir, .out = out_end_, .err = err_end_});

@@ -57,7 +57,7 @@ class Supervisor {
 
   const Options& options_;
   OutFolder& folder_;
-  Killer killer_;
+  Killer killer_;  // of all descendants
   WindowMarks marks_;
   std::optional<LogPump> out_, err_;
   int out_end_ = -1, err_end_ = -1;  // the payload's ends, until it is started

@@ -9,105 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-json created(const ContainerSpec& spec) { return json::parse(engine_json::create_body(spec)); }
-
-int refused_with(const ContainerSpec& spec) {
-  try {
-    engine_json::create_body(spec);
-  } catch (const EngineError& error) {
-    return error.status;
-  }
-  return 0;
-}
-
-ContainerSpec full_spec() {
-  ContainerSpec spec;
-  spec.name = "cctl-1";
-  spec.image = "sha256:abc";
-  spec.entrypoint = {"/campaign/launch"};
-  spec.command = {"--run", "x.a1"};
-  spec.env = {"A=1", "NVIDIA_VISIBLE_DEVICES=GPU-1"};
-  spec.user = "1000:1000";
-  spec.working_dir = "/w";
-  spec.network = "net";
-  spec.ipc = "host";
-  spec.cpuset_cpus = "0-1";
-  spec.labels = {{"campaignctl.uid", "u"}};
-  spec.mounts = {{.source = "/src", .target = "/dst", .read_only = true},
-                 {.source = "cache", .target = "/cache", .volume = true}};
-  spec.tmpfs = {{"/tmp", "size=1m"}};
-  spec.shm_size = 67108864;
-  spec.memory = 1073741824;
-  spec.pids_limit = 100;
-  spec.cpus = 1.5;
-  spec.ulimits = {{.name = "memlock", .soft = -1, .hard = -1}};
-  spec.cap_add = {"SYS_PTRACE"};
-  spec.cap_drop = {"NET_RAW"};
-  spec.security_opt = {"no-new-privileges"};
-  spec.init = false;
-  spec.read_only = true;
-  spec.privileged = true;
-  spec.stop_timeout = 7;
-  return spec;
-}
-
-TEST(EngineJson, EveryFieldOfASpecIsSaid) {
-  EXPECT_EQ(created(full_spec()), json::parse(R"({
-    "Image": "sha256:abc", "Entrypoint": ["/campaign/launch"], "Cmd": ["--run", "x.a1"],
-    "Env": ["A=1", "NVIDIA_VISIBLE_DEVICES=GPU-1"], "User": "1000:1000", "WorkingDir": "/w",
-    "Labels": {"campaignctl.uid": "u"}, "StopTimeout": 7, "Healthcheck": {"Test": ["NONE"]},
-    "AttachStdin": false, "AttachStdout": true, "AttachStderr": true, "OpenStdin": false, "StdinOnce": false,
-    "Tty": false,
-    "HostConfig": {
-      "AutoRemove": false, "RestartPolicy": {"Name": "no"}, "Init": false, "ReadonlyRootfs": true,
-      "Privileged": true, "NetworkMode": "net", "IpcMode": "host", "CpusetCpus": "0-1",
-      "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}},
-      "Mounts": [{"Type": "bind", "Source": "/src", "Target": "/dst", "ReadOnly": true},
-                 {"Type": "volume", "Source": "cache", "Target": "/cache", "ReadOnly": false}],
-      "Tmpfs": {"/tmp": "size=1m"}, "ShmSize": 67108864, "Memory": 1073741824, "PidsLimit": 100,
-      "NanoCpus": 1500000000, "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}],
-      "CapAdd": ["SYS_PTRACE"], "CapDrop": ["NET_RAW"], "SecurityOpt": ["no-new-privileges"]}})"));
-}
-
-TEST(EngineJson, WhatASpecLeavesOpenIsLeftToTheEngineButNotTheGuards) {
-  ContainerSpec spec;
-  spec.image = "i";
-  EXPECT_EQ(created(spec), json::parse(R"({
-    "Image": "i", "Env": ["NVIDIA_VISIBLE_DEVICES=void"], "Labels": {}, "Healthcheck": {"Test": ["NONE"]},
-    "AttachStdin": false, "AttachStdout": true, "AttachStderr": true, "OpenStdin": false, "StdinOnce": false,
-    "Tty": false,
-    "HostConfig": {"AutoRemove": false, "RestartPolicy": {"Name": "no"}, "Init": true, "ReadonlyRootfs": false,
-      "Privileged": false, "LogConfig": {"Type": "json-file", "Config": {"max-size": "50m", "max-file": "3"}}}})"));
-}
-
-TEST(EngineJson, EmptyEntrypointIsSaidAndAnUnsetOneIsNot) {
-  ContainerSpec spec;
-  EXPECT_FALSE(created(spec).contains("Entrypoint"));
-  spec.entrypoint.emplace();
-  EXPECT_EQ(created(spec)["Entrypoint"], json::array());
-}
-
-TEST(EngineJson, ArgumentsThatTheKernelWouldRefuseAreRefusedFirst) {
-  ContainerSpec spec;
-  spec.env = {"A=" + std::string(131069, 'x')};
-  EXPECT_EQ(refused_with(spec), 0);
-  spec.env = {"A=" + std::string(131070, 'x')};
-  EXPECT_EQ(refused_with(spec), 400);
-  spec.env.clear();
-  spec.command.assign(15, std::string(131000, 'x'));
-  EXPECT_EQ(refused_with(spec), 0);
-  spec.command.assign(17, std::string(131000, 'x'));
-  EXPECT_EQ(refused_with(spec), 400);
-  spec.ulimits = {{.name = "stack", .soft = 67108864, .hard = 67108864}};
-  EXPECT_EQ(refused_with(spec), 0);
-}
-
-TEST(EngineJson, BytesThatAreNotUtf8AreRefused) {
-  ContainerSpec spec;
-  spec.env = {"A=\xff"};
-  EXPECT_EQ(refused_with(spec), 400);
-}
-
 TEST(EngineJson, StateIsReadWithAllItsFields) {
   const auto state =
       engine_json::state(R"({"Id":"i","Name":"/n","Config":{"Tty":true,"Labels":{"k":"v"}},
@@ -123,6 +24,86 @@ TEST(EngineJson, StateIsReadWithAllItsFields) {
   EXPECT_EQ(state.finished_at, "f");
   EXPECT_TRUE(state.tty);
   EXPECT_EQ(state.labels.at("k"), "v");
+}
+
+TEST(EngineJson, HealthExecsNetworksAndMountsOfAContainerAreRead) {
+  const auto state =
+      engine_json::state(R"({"Image":"sha256:1","RestartCount":2,"ExecIDs":["e1","e2"],
+    "Config":{"Image":"probe:1","StopSignal":"SIGINT","StopTimeout":7},
+    "State":{"Status":"running","Health":{"Status":"unhealthy","FailingStreak":3,"Log":[{"Output":"a"},{"Output":"b"}]}},
+    "NetworkSettings":{"Networks":{"n":{"NetworkID":"i","IPAddress":"10.0.0.2","Aliases":["db"]}}},
+    "Mounts":[{"Type":"volume","Name":"v","Source":"/s","Destination":"/d","RW":false}]})");
+  EXPECT_EQ(state.health.status, Health::unhealthy);
+  EXPECT_EQ(state.health.failing_streak, 3);
+  EXPECT_EQ(state.health.log, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(state.execs, (std::vector<std::string>{"e1", "e2"}));
+  EXPECT_EQ(state.image, "sha256:1");
+  EXPECT_EQ(state.image_name, "probe:1");
+  EXPECT_EQ(state.stop_signal, "SIGINT");
+  EXPECT_EQ(state.stop_timeout, 7);
+  EXPECT_EQ(state.restart_count, 2);
+  EXPECT_EQ(state.networks.at("n").network_id, "i");
+  EXPECT_EQ(state.networks.at("n").address, "10.0.0.2");
+  EXPECT_EQ(state.networks.at("n").aliases, (std::vector<std::string>{"db"}));
+  ASSERT_EQ(state.mounts.size(), 1u);
+  EXPECT_EQ(state.mounts[0].name, "v");
+  EXPECT_EQ(state.mounts[0].target, "/d");
+  EXPECT_TRUE(state.mounts[0].read_only);
+}
+
+TEST(EngineJson, HealthIsReadFromEvents) {
+  EngineEvent event{.action = "health_status: healthy", .id = "i", .attributes = {}};
+  EXPECT_EQ(health_in(event), Health::healthy);
+  event.action = "health_status: unhealthy";
+  EXPECT_EQ(health_in(event), Health::unhealthy);
+  event.action = "die";
+  EXPECT_FALSE(health_in(event));
+}
+
+TEST(EngineJson, NetworksVolumesAndExecsAreAskedForAndRead) {
+  EXPECT_EQ(
+      json::parse(engine_json::network_body({.name = "n",
+                                             .driver = "bridge",
+                                             .options = {{"o", "1"}},
+                                             .labels = {{"l", "v"}},
+                                             .ipam_driver = "default",
+                                             .pools = {{.subnet = "10.9.0.0/24",
+                                                        .gateway = "10.9.0.1",
+                                                        .ip_range = "10.9.0.0/25",
+                                                        .auxiliary = {{"h", "10.9.0.5"}}}},
+                                             .internal = true})),
+      json::parse(
+          R"({"Name":"n","Driver":"bridge","CheckDuplicate":true,"Options":{"o":"1"},"Labels":{"l":"v"},
+    "Internal":true,"Attachable":false,"EnableIPv6":false,"IPAM":{"Driver":"default","Config":[{"Subnet":"10.9.0.0/24",
+    "Gateway":"10.9.0.1","IPRange":"10.9.0.0/25","AuxiliaryAddresses":{"h":"10.9.0.5"}}]}})"));
+  EXPECT_EQ(json::parse(engine_json::connect_body({.network = "n", .aliases = {"a"}}, "c")),
+            json::parse(R"({"Container":"c","EndpointConfig":{"Aliases":["a"]}})"));
+  EXPECT_EQ(json::parse(engine_json::volume_body({.name = "v", .labels = {{"l", "1"}}})),
+            json::parse(R"({"Name":"v","Labels":{"l":"1"},"DriverOpts":{}})"));
+  EXPECT_EQ(
+      json::parse(engine_json::exec_body(
+          {.command = {"a", "b"}, .env = {"K=V"}, .user = "1:2", .working_dir = "/w"})),
+      json::parse(R"({"AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,
+    "Privileged":false,"Cmd":["a","b"],"Env":["K=V"],"User":"1:2","WorkingDir":"/w"})"));
+  const auto network =
+      engine_json::network(R"({"Id":"i","Name":"n","Driver":"bridge","Labels":{"l":"v"},
+    "Containers":{"c1":{}}})");
+  EXPECT_EQ(network.id, "i");
+  EXPECT_EQ(network.containers, (std::vector<std::string>{"c1"}));
+  EXPECT_EQ(engine_json::volumes(R"({"Volumes":[{"Name":"v","Labels":null}]})").at(0).name, "v");
+  EXPECT_TRUE(engine_json::volumes(R"({"Volumes":null})").empty());
+}
+
+TEST(EngineJson, AnExecHasACodeOnlyOnceItHasEnded) {
+  const auto running = engine_json::exec(
+      R"({"ID":"e","ContainerID":"c","Running":true,"ExitCode":0,"Pid":9,
+          "ProcessConfig":{"entrypoint":"/l","arguments":["--run","x.a1"]}})");
+  EXPECT_TRUE(running.running);
+  EXPECT_FALSE(running.exit_code);
+  EXPECT_EQ(running.pid, 9);
+  EXPECT_EQ(running.arguments, (std::vector<std::string>{"/l", "--run", "x.a1"}));
+  EXPECT_FALSE(engine_json::exec(R"({"Running":false,"ExitCode":null})").exit_code);
+  EXPECT_EQ(engine_json::exec(R"({"Running":false,"ExitCode":7})").exit_code, 7);
 }
 
 TEST(EngineJson, EveryFieldOfAnAnswerMayBeMissingNullOrOfAnotherType) {

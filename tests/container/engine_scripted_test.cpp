@@ -8,6 +8,7 @@
 namespace container::test {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -326,6 +327,61 @@ TEST(Verbs, LogsOfATerminalAreNotFramed) {
   }));
   Session engine(server);
   EXPECT_EQ(engine.run(engine->logs("x", 10)), "plain\r\ntext");
+}
+
+TEST(Verbs, AnEngineThatTakesOneNetworkIsConnectedToTheRest) {
+  const ScriptedEngine server(after_ping([](const ScriptedRequest& request) {
+    return asks(request, "/create") ? answer(201, R"({"Id":"c"})") : answer(200, "");
+  }));
+  Session engine(server);
+  ContainerSpec spec;
+  spec.name = "n";
+  spec.networks = {{.network = "a"}, {.network = "b", .aliases = {"x"}}, {.network = "c"}};
+  EXPECT_EQ(engine.run(engine->create(spec)), "c");
+  EXPECT_THAT(server.lines(),
+              ElementsAre("POST /v1.41/containers/create?name=n", "POST /v1.41/networks/b/connect",
+                          "POST /v1.41/networks/c/connect"));
+  EXPECT_EQ(server.requests()[2].body, R"({"Container":"c","EndpointConfig":{"Aliases":["x"]}})");
+}
+
+TEST(Verbs, AContainerThatCannotBeConnectedIsRemovedAgain) {
+  const ScriptedEngine server(after_ping([](const ScriptedRequest& request) {
+    if (asks(request, "/create")) return answer(201, R"({"Id":"c"})");
+    if (asks(request, "/connect")) return answer(403, R"({"message":"no"})");
+    return request.method == "DELETE" ? raw("HTTP/1.1 204 No Content\r\n\r\n", Then::keep)
+                                      : answer(404, "");
+  }));
+  Session engine(server);
+  ContainerSpec spec;
+  spec.name = "n";
+  spec.networks = {{.network = "a"}, {.network = "b"}};
+  EXPECT_EQ(engine.refusal(engine->create(spec)).status, 403);
+  EXPECT_THAT(server.lines(), Contains("DELETE /v1.41/containers/c?v=1&force=1"));
+}
+
+TEST(Verbs, AnOptionThatTheEngineWouldIgnoreIsNotSent) {
+  const ScriptedEngine server(after_ping([](const auto&) { return answer(201, R"({"Id":"c"})"); }));
+  Session engine(server);
+  ContainerSpec spec;
+  spec.annotations = {{"a", "b"}};
+  EXPECT_THAT(engine.refusal(engine->create(spec)).what(), HasSubstr("annotations needs"));
+  EXPECT_TRUE(server.lines().empty());
+}
+
+TEST(Verbs, WhatIsGoneAlreadyIsRemoved) {
+  const ScriptedEngine server(
+      after_ping([](const auto&) { return answer(404, R"({"message":"no such thing"})"); }));
+  Session engine(server);
+  EXPECT_NO_THROW(engine.run(engine->networks().remove("n")));
+  EXPECT_NO_THROW(engine.run(engine->volumes().remove("v")));
+  EXPECT_TRUE(engine.refusal(engine->execs().inspect("e")).not_found());
+}
+
+TEST(Verbs, ASecondStartOfAnExecIsNotRepeatedByUs) {
+  const ScriptedEngine server(after_ping([](const auto&) { return raw("", Then::close); }));
+  Session engine(server);
+  EXPECT_TRUE(engine.refusal(engine->execs().start_detached("e")).unreachable());
+  EXPECT_EQ(server.lines().size(), 1u);
 }
 
 }  // namespace

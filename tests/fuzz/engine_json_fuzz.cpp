@@ -25,6 +25,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tolerate(json::summaries, body);
   tolerate([](const std::string& text) { return json::image(text).identity(); }, body);
   tolerate(json::event, body);
+  tolerate(json::network, body);
+  tolerate(json::networks, body);
+  tolerate(json::volume, body);
+  tolerate(json::volumes, body);
+  tolerate(json::exec, body);
   tolerate(json::pull_error, body);
   const container::WaitResult wait = json::wait_result(body);
   if (wait.known && wait.exit_code < 0) std::abort();

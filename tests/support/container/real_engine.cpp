@@ -54,6 +54,10 @@ void RealEngine::TearDown() {
   if (!engine_) return;
   const auto left = loop_.run(engine_->list({{test_label, unique_}}));
   for (const auto& container : left) loop_.run(engine_->remove(container.id, true));
+  for (const auto& network : loop_.run(engine_->networks().list({{test_label, unique_}})))
+    loop_.run(engine_->networks().remove(network.id));
+  for (const auto& volume : loop_.run(engine_->volumes().list({{test_label, unique_}})))
+    loop_.run(engine_->volumes().remove(volume.name));
 }
 
 ContainerSpec RealEngine::shell(const std::string& script) const {

@@ -199,4 +199,9 @@ Task<std::string> FakeEngine::read_archive(const std::string& id, const std::str
   co_return "";
 }
 
+Task<> FakeEngine::put_archive(const std::string& id, const std::string& path, const std::string&) {
+  called("put " + id + " " + path);
+  co_return;
+}
+
 }  // namespace controller::test

@@ -4,6 +4,7 @@
 
 #include "container/engine.hpp"
 #include "controller/wake.hpp"
+#include "tests/support/container/absent_objects.hpp"
 
 namespace controller::test {
 
@@ -48,6 +49,11 @@ class FakeEngine : public container::Engine {
   Task<std::optional<container::ImageInfo>> image(const std::string& reference) override;
   Task<> pull(const std::string& reference) override;
   Task<std::string> read_archive(const std::string& id, const std::string& path) override;
+  Task<> put_archive(const std::string& id, const std::string& path,
+                     const std::string& archive) override;
+  container::Networks& networks() override { return networks_; }
+  container::Volumes& volumes() override { return volumes_; }
+  container::Execs& execs() override { return execs_; }
 
  private:
   class Wait;
@@ -55,6 +61,9 @@ class FakeEngine : public container::Engine {
   FakeContainer& at(const std::string& id_or_name);
   void end(FakeContainer& container, int code);
 
+  container::test::AbsentNetworks networks_;
+  container::test::AbsentVolumes volumes_;
+  container::test::AbsentExecs execs_;
   Wake changed_;
   int next_id_ = 1;
 };
@@ -89,6 +98,11 @@ class FlakyEngine : public container::Engine {
   Task<std::optional<container::ImageInfo>> image(const std::string& reference) override;
   Task<> pull(const std::string& reference) override;
   Task<std::string> read_archive(const std::string& id, const std::string& path) override;
+  Task<> put_archive(const std::string& id, const std::string& path,
+                     const std::string& archive) override;
+  container::Networks& networks() override { return inner_.networks(); }
+  container::Volumes& volumes() override { return inner_.volumes(); }
+  container::Execs& execs() override { return inner_.execs(); }
 
  private:
   template <class T>

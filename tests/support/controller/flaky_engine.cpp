@@ -69,4 +69,9 @@ Task<std::string> FlakyEngine::read_archive(const std::string& id, const std::st
   return through(inner_.read_archive(id, path));
 }
 
+Task<> FlakyEngine::put_archive(const std::string& id, const std::string& path,
+                                const std::string& archive) {
+  return through(inner_.put_archive(id, path, archive));
+}
+
 }  // namespace controller::test

@@ -1,0 +1,181 @@
+#include "container/exec_witness.hpp"
+
+#include <sys/inotify.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fstream>
+
+namespace container {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr double look_interval = 1;       // seconds; the backstop of a watched folder
+constexpr double blind_interval = 0.1;    // where no folder can be watched
+constexpr double forgotten_interval = 5;  // each look is an exec of its own then
+constexpr std::uintmax_t log_limit = 64 << 20;
+
+// Shared by the witness and its coroutines: whichever is left last frees it.
+struct Watch {
+  ExecWatch of;
+  OnExit on_exit;
+  asio::any_io_executor executor;
+  asio::cancellation_signal first, second;
+
+  void tell() {
+    const OnExit told = std::move(on_exit);
+    on_exit = nullptr;
+    if (told) told();
+  }
+  bool over() const { return !on_exit; }
+};
+
+class Witness : public ExecWitness {
+ public:
+  explicit Witness(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {}
+  ~Witness() override {
+    watch_->on_exit = nullptr;
+    watch_->first.emit(asio::cancellation_type::terminal);
+    watch_->second.emit(asio::cancellation_type::terminal);
+    // What emit() has queued refers to the signals: they outlive it.
+    asio::post(watch_->executor, [watch = watch_] {});
+  }
+
+  void tell(const EngineEvent& event) override {
+    const auto exec = event.attributes.find("execID");
+    const bool exec_ended = event.action == "exec_die" && exec != event.attributes.end() &&
+                            exec->second == watch_->of.exec;
+    const bool container_ended = event.action == "die" && event.id == watch_->of.run.container;
+    if (exec_ended || container_ended) watch_->tell();
+  }
+
+ private:
+  std::shared_ptr<Watch> watch_;
+};
+
+bool outcome_is_there(const Watch& watch) {
+  std::error_code ignored;
+  return std::filesystem::exists(watch.of.run.out_here / "outcome.json", ignored);
+}
+
+Task<> await_outcome(std::shared_ptr<Watch> watch, asio::posix::stream_descriptor folder) {
+  char events[4096];
+  while (!watch->over() && !outcome_is_there(*watch))
+    co_await folder.async_read_some(asio::buffer(events), asio::use_awaitable);
+  watch->tell();
+}
+
+// An engine that does not answer says nothing of the exec.
+Task<bool> has_ended(const Watch& watch) {
+  try {
+    const ExecEnding seen = co_await look_exec(*watch.of.engine, watch.of.run, watch.of.exec);
+    co_return seen.kind != ExecEnding::Kind::running;
+  } catch (const EngineError&) {
+    co_return false;
+  }
+}
+
+Task<> look_now_and_then(std::shared_ptr<Watch> watch, double interval) {
+  for (;;) {
+    co_await sleep_for(interval);
+    if (watch->over()) co_return;
+    if (outcome_is_there(*watch) || co_await has_ended(*watch)) break;
+  }
+  watch->tell();
+}
+
+class Log {
+ public:
+  explicit Log(const std::filesystem::path& path) : file_(path, std::ios::binary) {}
+  void add(const std::string& data) {
+    const auto room = log_limit - size_;
+    const auto taken = std::min<std::uintmax_t>(room, data.size());
+    file_.write(data.data(), static_cast<std::streamsize>(taken)).flush();
+    size_ += taken;
+  }
+
+ private:
+  std::ofstream file_;
+  std::uintmax_t size_ = 0;
+};
+
+Task<> keep_output(std::shared_ptr<Watch> watch, std::unique_ptr<OutputStream> output) {
+  Log out(watch->of.run.out_here / "stdout.log"), err(watch->of.run.out_here / "stderr.log");
+  try {
+    while (const auto chunk = co_await output->next())
+      (chunk->stream == OutputChunk::Stream::out ? out : err).add(chunk->data);
+  } catch (const EngineError&) {
+    // A cut output says nothing of the exec: whoever is told looks.
+  }
+  watch->tell();
+}
+
+Task<std::shared_ptr<Watch>> make_watch(ExecWatch of, OnExit on_exit) {
+  auto watch = std::make_shared<Watch>();
+  watch->executor = co_await asio::this_coro::executor;
+  watch->of = std::move(of);
+  watch->on_exit = std::move(on_exit);
+  co_return watch;
+}
+
+Task<> guarded(Task<> task, std::exception_ptr& failure) {
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+}
+
+Task<> until_done(Task<> task, bool& done, std::exception_ptr& failure) {
+  co_await guarded(std::move(task), failure);
+  done = true;
+}
+
+}  // namespace
+
+Task<std::unique_ptr<ExecWitness>> watch_exec(ExecWatch of, OnExit on_exit) {
+  const auto watch = co_await make_watch(std::move(of), std::move(on_exit));
+  double interval = watch->of.exec.empty() ? forgotten_interval : blind_interval;
+  const int folder = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  asio::posix::stream_descriptor descriptor(watch->executor);
+  if (folder >= 0) descriptor.assign(folder);
+  if (folder >= 0 &&
+      inotify_add_watch(folder, watch->of.run.out_here.c_str(), IN_MOVED_TO | IN_CREATE) >= 0) {
+    asio::co_spawn(watch->executor, await_outcome(watch, std::move(descriptor)),
+                   asio::bind_cancellation_slot(watch->first.slot(), asio::detached));
+    interval = std::max(interval, look_interval);
+  }
+  asio::co_spawn(watch->executor, look_now_and_then(watch, interval),
+                 asio::bind_cancellation_slot(watch->second.slot(), asio::detached));
+  co_return std::make_unique<Witness>(watch);
+}
+
+Task<std::unique_ptr<ExecWitness>> watch_output(ExecWatch of, std::unique_ptr<OutputStream> output,
+                                                OnExit on_exit) {
+  const auto watch = co_await make_watch(std::move(of), std::move(on_exit));
+  asio::co_spawn(watch->executor, keep_output(watch, std::move(output)),
+                 asio::bind_cancellation_slot(watch->first.slot(), asio::detached));
+  co_return std::make_unique<Witness>(watch);
+}
+
+Task<> alongside(Task<> task, const Beside& beside) {
+  using asio::experimental::awaitable_operators::operator&&;
+  bool done = false;
+  std::exception_ptr failure, beside_failure;
+  co_await (until_done(std::move(task), done, failure) && guarded(beside(done), beside_failure));
+  if (failure) std::rethrow_exception(failure);
+  if (beside_failure) std::rethrow_exception(beside_failure);
+}
+
+}  // namespace container
