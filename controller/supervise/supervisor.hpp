@@ -37,7 +37,8 @@ class Supervisor {
   ~Supervisor();
 
   // Starts the services; returns once none runs any more: after stop(), hurry(), or having given
-  // up. To be awaited once; at most the sum of all stop_within and twice kill_within after a stop.
+  // up. To be awaited once. After a stop it takes at most twice the sum of all stop_within and
+  // kill_within: once for the services, once for what executors clear away behind them.
   Task<> run();
   void stop();
   void hurry();                              // no grace any more
