@@ -2,6 +2,7 @@
 // reverse one.
 #pragma once
 
+#include "controller/engine_watch.hpp"
 #include "controller/recovery.hpp"
 #include "controller/run_sync.hpp"
 #include "controller/runners/docker_runner.hpp"
@@ -56,6 +57,9 @@ class SessionRun {
   void reopen(const std::string& text, bool rerun);
   std::set<std::size_t> selected() const;
 
+  // session_services.cpp: what lives longer than a run
+  void begin_services();
+
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
   SessionResult go();
@@ -86,6 +90,7 @@ class SessionRun {
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<LocalRunner> local_;
   std::vector<campaign::Runner> runners_;  // per experiment
+  std::unique_ptr<supervise::Host> host_;
   std::unique_ptr<Sequencer> sequencer_;
   double begun_utc_ = 0;
   Wake pulse_;
