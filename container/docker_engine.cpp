@@ -193,6 +193,14 @@ class DockerEngine : public Engine {
     co_return demultiplexed(answer.body, state.tty);
   }
 
+  Task<std::unique_ptr<OutputStream>> follow_logs(const std::string& id) override {
+    const auto state = co_await inspect(id);
+    auto stream = co_await session_.open(
+        get(container_path(id, "/logs?follow=1&stdout=1&stderr=1"), "logs of " + short_id(id)));
+    co_return make_output_stream(
+        std::move(stream), state.tty ? StreamDemux::Format::raw : StreamDemux::Format::framed);
+  }
+
   Task<std::unique_ptr<EventStream>> events(const std::map<std::string, std::string>& labels,
                                             std::int64_t since_nano) override {
     auto path = "/events?filters=" + escaped(engine_json::label_filter(labels, "container"));

@@ -12,7 +12,6 @@
 
 #include "campaign/state/files.hpp"
 #include "campaign/state/session_state.hpp"
-#include "controller/engine_watch.hpp"
 #include "controller/errors.hpp"
 #include "controller/session_run.hpp"
 #include "controller/stages/hooks.hpp"
@@ -98,22 +97,9 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
   const campaign::Hooks& hooks = state_.campaign.hooks;
   if (!hooks.cleanup.empty()) ledger_->append(campaign::event::CleanupOwed{.argv = hooks.cleanup});
   co_await run_hook(context_, "setup", hooks.setup, nullptr);
-  bool over = false;
-  if (engine_)
-    asio::co_spawn(loop_.io,
-                   watch_engine({.engine = engine_.get(),
-                                 .uid = state_.manifest.uid,
-                                 .wake = &loop_.wake,
-                                 .on_event =
-                                     [this](const container::EngineEvent& event) {
-                                       docker_->tell(event);
-                                       persistent_->tell(event);
-                                     },
-                                 .over = [&over] { return over; }}),
-                   asio::detached);
+  begin_services();
   sequencer_ = std::make_unique<Sequencer>(std::move(input));
   SequenceEnd end = co_await sequencer_->run();
-  over = true;
   co_await tear_down();
   co_await run_owed_cleanup();
   if (engine_ && !end.fatal) co_await sweep(*engine_, state_.manifest.uid);
@@ -171,6 +157,7 @@ void SessionRun::beat() {
                                                                  : StopLevel::after_run;
     loop_.stop.raise(level, "campaignctl stop");
   }
+  if (host_ && loop_.stop.level() == StopLevel::kill) host_->hurry();
   if (!sequencer_) return;
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,

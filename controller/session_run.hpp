@@ -2,6 +2,7 @@
 // reverse one.
 #pragma once
 
+#include "controller/engine_watch.hpp"
 #include "controller/recovery.hpp"
 #include "controller/run_sync.hpp"
 #include "controller/runners/docker_runner.hpp"
@@ -57,6 +58,10 @@ class SessionRun {
   // --retry gives failed and skipped runs new attempts, --rerun any that are done.
   void reopen(const std::string& text, bool rerun);
   std::set<std::size_t> selected() const;
+
+  // session_services.cpp: what lives longer than a run
+  void make_host();
+  void begin_services();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;

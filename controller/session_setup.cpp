@@ -155,8 +155,7 @@ void SessionRun::make_runners() {
                                .manifest = &state_.manifest,
                                .environment = context_.environment};
   const auto cancelled = [this] { return loop_.stop.now(); };
-  host_ = std::make_unique<supervise::Host>(supervise::Host::Parts{
-      .io = &loop_.io, .clock = &clock_, .seed = state_.manifest.plan.seed, .observer = {}});
+  make_host();
   if (site_) {
     servers_ = std::make_unique<ServerSide>(ServerSideParts{.engine = engine_.get(),
                                                             .site = &*site_,
