@@ -13,7 +13,7 @@ Task<> follow(const EngineWatchParts& parts, std::int64_t& since) {
   auto events = co_await parts.engine->events({{container::label::uid, parts.uid}}, since);
   while (auto event = co_await events->next()) {
     since = event->time_nano + 1;
-    if (event->action == "die" || event->action == "destroy") parts.on_end(event->id);
+    parts.on_event(*event);
   }
 }
 

@@ -11,8 +11,8 @@ struct EngineWatchParts {
   container::Engine* engine = nullptr;
   std::string uid;
   Wake* wake = nullptr;
-  std::function<void(const std::string& container_id)> on_end;  // died, or was removed
-  std::function<bool()> over;                                   // the watch is to end
+  std::function<void(const container::EngineEvent& event)> on_event;
+  std::function<bool()> over;  // the watch is to end
 };
 Task<> watch_engine(EngineWatchParts parts);
 

@@ -104,7 +104,7 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
                    watch_engine({.engine = engine_.get(),
                                  .uid = state_.manifest.uid,
                                  .wake = &loop_.wake,
-                                 .on_end = [this](const std::string& id) { docker_->tell_end(id); },
+                                 .on_event = [this](const auto& event) { docker_->tell(event); },
                                  .over = [&over] { return over; }}),
                    asio::detached);
   sequencer_ = std::make_unique<Sequencer>(std::move(input));
