@@ -196,8 +196,8 @@ class DockerEngine : public Engine {
 
   Task<std::unique_ptr<OutputStream>> follow_logs(const std::string& id) override {
     const auto state = co_await inspect(id);
-    auto stream = co_await session_.open(
-        get(container_path(id, "/logs?follow=1&stdout=1&stderr=1"), "logs of " + short_id(id)));
+    auto stream = co_await session_.open(calls_.get(
+        container_path(id, "/logs?follow=1&stdout=1&stderr=1"), "logs of " + short_id(id)));
     co_return make_output_stream(
         std::move(stream), state.tty ? StreamDemux::Format::raw : StreamDemux::Format::framed);
   }

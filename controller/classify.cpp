@@ -40,8 +40,8 @@ Classified classify_server(const ServerEnding& server) {
     return {FailureClass::payload,
             "its server ended with exit code " + std::to_string(*server.exit_code)};
   if (server.signal)
-    return {FailureClass::infra, std::string("its server was killed by ") +
-                                     strsignal(*server.signal)};
+    return {FailureClass::infra,
+            std::string("its server was killed by ") + strsignal(*server.signal)};
   return {FailureClass::infra, "its server is gone"};
 }
 

@@ -112,8 +112,7 @@ Task<> SessionRun::tear_down() {
     co_await host_->shut_down();
     if (servers_) co_await servers_->close();
   } catch (const std::exception& error) {
-    request_.progress->note(std::string("containers are left for the next start: ") +
-                            error.what());
+    request_.progress->note(std::string("containers are left for the next start: ") + error.what());
   }
 }
 

@@ -2,7 +2,6 @@
 // reverse one.
 #pragma once
 
-#include "controller/engine_watch.hpp"
 #include "controller/recovery.hpp"
 #include "controller/run_sync.hpp"
 #include "controller/runners/docker_runner.hpp"

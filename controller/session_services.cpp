@@ -1,3 +1,4 @@
+#include "controller/engine_watch.hpp"
 #include "controller/session_run.hpp"
 
 namespace controller {

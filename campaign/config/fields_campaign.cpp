@@ -300,9 +300,8 @@ void settle_strategy(Decoder& d, Value& given, Runner& runner, const DefaultStra
 
 void settle_strategies(Decoder& d, Value& map, C& campaign) {
   const Value* strategy = map.at_path("container.strategy");
-  const DefaultStrategy otherwise{
-      .strategy = campaign.container.strategy,
-      .overrides = strategy && strategy->origin().file == "--set"};
+  const DefaultStrategy otherwise{.strategy = campaign.container.strategy,
+                                  .overrides = strategy && strategy->origin().file == "--set"};
   if (Value* given = map.find("runner"); given && campaign.runner) {
     const Decoder::Scope scope(d, "runner");
     settle_strategy(d, *given, *campaign.runner, otherwise);
@@ -445,10 +444,9 @@ const Section* campaign_section() {
   static const Section section = [] {
     Section made{.title = "", .help = "", .fields = experiment_rows(), .check = check_campaign};
     for (Field& field : setting_rows()) made.fields.push_back(std::move(field));
-    for (const char* later :
-         {"defaults", "presets", "_extends", "model", "dataset", "num_samples", "gpus_wait",
-          "thermal", "energy", "telemetry", "slurm", "daemon",
-          "schedule", "compare", "postprocess", "notifications", "placement"}) {
+    for (const char* later : {"defaults", "presets", "_extends", "model", "dataset", "num_samples",
+                              "gpus_wait", "thermal", "energy", "telemetry", "slurm", "daemon",
+                              "schedule", "compare", "postprocess", "notifications", "placement"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

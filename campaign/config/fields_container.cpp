@@ -24,16 +24,16 @@ bool is_address(std::string text, bool path) {
 
 template <auto M, bool path>
 Field address_field(const char* name, const char* help) {
-  return row({FieldType::text, name, help}, [](Decoder& d, const Field& f, Value& value,
-                                               void* target) {
-           const auto text = d.text(f, value);
-           if (!text) return;
-           if (!is_address(*text, path)) {
-             return d.fail(value, std::string("expected [HOST]:PORT") + (path ? "/PATH" : "") +
-                                      ", not " + describe(value));
-           }
-           Member<M>::of(target) = *text;
-         })
+  return row({FieldType::text, name, help},
+             [](Decoder& d, const Field& f, Value& value, void* target) {
+               const auto text = d.text(f, value);
+               if (!text) return;
+               if (!is_address(*text, path)) {
+                 return d.fail(value, std::string("expected [HOST]:PORT") + (path ? "/PATH" : "") +
+                                          ", not " + describe(value));
+               }
+               Member<M>::of(target) = *text;
+             })
       .filled();
 }
 
@@ -121,18 +121,18 @@ const Section* ready_section() {
   static const Section section{
       .title = "runner.server.ready",
       .help = "One check, made from inside the server's container until it holds.",
-      .fields = {address_field<&Y::http, true>("http", "[HOST]:PORT/PATH answers with 2xx or 3xx")
-                     .like("\":8000/health\""),
-                 address_field<&Y::tcp, false>("tcp", "[HOST]:PORT takes a connection")
-                     .like("\":8000\""),
-                 argv_field<&Y::exec>("exec", "a command in its container ends with 0")
-                     .like("[test, -e, /ready]"),
-                 row({FieldType::pattern, "log", "a line of its output that matches"}, store_log)
-                     .like("\"^listening\""),
-                 duration_field<&Y::timeout>("timeout", "longest time until then")
-                     .from(0.001)
-                     .otherwise("5m")
-                     .like("30s")},
+      .fields =
+          {address_field<&Y::http, true>("http", "[HOST]:PORT/PATH answers with 2xx or 3xx")
+               .like("\":8000/health\""),
+           address_field<&Y::tcp, false>("tcp", "[HOST]:PORT takes a connection").like("\":8000\""),
+           argv_field<&Y::exec>("exec", "a command in its container ends with 0")
+               .like("[test, -e, /ready]"),
+           row({FieldType::pattern, "log", "a line of its output that matches"}, store_log)
+               .like("\"^listening\""),
+           duration_field<&Y::timeout>("timeout", "longest time until then")
+               .from(0.001)
+               .otherwise("5m")
+               .like("30s")},
       .check = check_ready};
   return &section;
 }
@@ -140,8 +140,9 @@ const Section* ready_section() {
 const Section* server_section() {
   static const Section section{
       .title = "runner.server",
-      .help = "A server beside each run. The runner's own `command` is the client, which reaches "
-              "it as the host `server` in a network of their own; the window is the client's.",
+      .help =
+          "A server beside each run. The runner's own `command` is the client, which reaches "
+          "it as the host `server` in a network of their own; the window is the client's.",
       .fields = server_rows()};
   return &section;
 }
@@ -172,8 +173,8 @@ const Section* health_check_section() {
                      "interval_experiments", "runs between two looks; 0 = after each cycle")
                      .otherwise("0")
                      .like("4"),
-                 boolean_field<&H::restart_on_failure>(
-                     "restart_on_failure", "one that died or is unhealthy is made anew")
+                 boolean_field<&H::restart_on_failure>("restart_on_failure",
+                                                       "one that died or is unhealthy is made anew")
                      .otherwise("true")
                      .like("false"),
                  integer_field<&H::max_restarts>(
@@ -190,15 +191,15 @@ const Section* cold_start_section() {
   static const Section section{
       .title = "cold_start",
       .help = "Makes runs start cold.",
-      .fields = {boolean_field<&S::force_cold_start>(
-                     "force_cold_start",
-                     "no warmup, a fresh container and a fresh home before each run")
-                     .otherwise("false")
-                     .like("true"),
-                 boolean_field<&S::restart_container>(
-                     "restart_container", "a fresh container before each run, warmed up as always")
-                     .otherwise("false")
-                     .like("true")}};
+      .fields = {
+          boolean_field<&S::force_cold_start>(
+              "force_cold_start", "no warmup, a fresh container and a fresh home before each run")
+              .otherwise("false")
+              .like("true"),
+          boolean_field<&S::restart_container>(
+              "restart_container", "a fresh container before each run, warmed up as always")
+              .otherwise("false")
+              .like("true")}};
   return &section;
 }
 

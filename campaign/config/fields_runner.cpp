@@ -390,8 +390,7 @@ const Section* runner_section() {
                  .check = check_runner,
                  .kind = kind_of};
     for (Field& field : container_rows()) made.fields.push_back(std::move(field));
-    for (const char* later :
-         {"build", "service", "secrets", "path", "with"}) {
+    for (const char* later : {"build", "service", "secrets", "path", "with"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

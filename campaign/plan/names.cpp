@@ -107,8 +107,7 @@ class Naming {
                             .names = {{"campaign", campaign_.id}}};
     try {
       const Value* strategy = draft.experiment.axes.find("strategy");
-      return expand(campaign_.name_template, with) +
-             (strategy ? "-" + strategy->as_string() : "");
+      return expand(campaign_.name_template, with) + (strategy ? "-" + strategy->as_string() : "");
     } catch (const std::runtime_error& error) {
       notices_.problem(place(campaign_, "name_template"), "name_template", error.what());
       return campaign_.id;

@@ -25,10 +25,10 @@ struct Experiment {
   std::string name;     // safe for files and containers: [a-z0-9._-], at most 60
   std::string backend;  // "" where the campaign has none
   Strategy strategy = Strategy::ephemeral;
-  std::string hash;     // SHA-256 (hex) over canonical JSON of config and effective runner; see
-                        // experiment_hash
-  Value config;         // resolved, as the payload sees it
-  Value axes;           // map: the varying keys and their values (columns of tables)
+  std::string hash;  // SHA-256 (hex) over canonical JSON of config and effective runner; see
+                     // experiment_hash
+  Value config;      // resolved, as the payload sees it
+  Value axes;        // map: the varying keys and their values (columns of tables)
   std::vector<Provenance> provenance;
 };
 

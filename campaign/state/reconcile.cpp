@@ -29,7 +29,8 @@ bool in_flight(const RunState& run) {
   return run.phase == RunPhase::initialised || run.phase == RunPhase::running;
 }
 
-// Containers of servers that runs in flight use; one that is kept alive was made for an earlier run.
+// Containers of servers that runs in flight use; one that is kept alive was made for an earlier
+// run.
 std::set<std::string> servers_in_use(const Fold& fold) {
   std::set<std::string> ids;
   for (const auto& [name, run] : fold.runs) {

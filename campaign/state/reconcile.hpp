@@ -49,7 +49,7 @@ struct ReconcileStep {
 struct ReconcileInput {
   const Fold* fold = nullptr;
   std::vector<Observed> containers;  // with our uid on this engine
-  std::set<std::string> execs;  // attempts ("<run>.a<n>") whose exec runs now
+  std::set<std::string> execs;       // attempts ("<run>.a<n>") whose exec runs now
   std::map<std::string, FoundOnDisk>
       on_disk;  // run -> what its folders hold; only runs in flight or with containers
   std::string engine_id, host;

@@ -171,8 +171,8 @@ std::string server_commands(const campaign::Runner& runner, const std::string& n
     options.add("-e " + quoted_value(key + "=" + filled.one(value)));
   options.add(image_and(filled.one(server.image.empty() ? runner.image : server.image),
                         filled.all(server.command)));
-  return "docker network create " + name + "\ndocker run -d --name " + name +
-         "-server \\\n  " + options.text() + "\n";
+  return "docker network create " + name + "\ndocker run -d --name " + name + "-server \\\n  " +
+         options.text() + "\n";
 }
 
 std::string ephemeral_command(const campaign::Runner& runner, const std::string& name,

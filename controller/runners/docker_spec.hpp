@@ -30,7 +30,7 @@ std::string network_name(const std::string& uid, int worker);
 // What containers of the same runner have in common, whatever they are for.
 std::vector<std::string> full_command(const DockerSpecRequest& request,
                                       const container::ImageInfo& image);
-std::string user_of(const DockerSpecRequest& request);                // "" = the image's
+std::string user_of(const DockerSpecRequest& request);                   // "" = the image's
 std::vector<std::string> environment(const DockerSpecRequest& request);  // K=V
 std::map<std::string, std::string> labels(const DockerSpecRequest& request);
 // The launcher, the passwd file and the runner's volumes.

@@ -83,9 +83,8 @@ container::ContainerSpec held_spec(const DockerSpecRequest& request,
   spec.entrypoint = Strings{launcher_inside, "--hold"};
   spec.user = user_of(request);
   for (const SharedFolder& folder : shared_folders(results))
-    spec.mounts.push_back({.source = folder.here.string(),
-                           .target = folder.inside,
-                           .read_only = folder.read_only});
+    spec.mounts.push_back(
+        {.source = folder.here.string(), .target = folder.inside, .read_only = folder.read_only});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
   spec.health = container::HealthCheck{};
@@ -103,8 +102,7 @@ container::ExecRun exec_run(const DockerSpecRequest& request) {
   const Attempt& attempt = *request.attempt;
   container::ExecRun run = exec_base(request);
   run.name = attempt.name();
-  run.command =
-      full_command(request, request.site->images.at(request.payload->image).info);
+  run.command = full_command(request, request.site->images.at(request.payload->image).info);
   if (attempt.runner->window)
     run.launcher_flags = {"--window-begin", attempt.runner->window->begin, "--window-end",
                           attempt.runner->window->end};

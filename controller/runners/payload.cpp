@@ -154,8 +154,8 @@ Payload resolve_warmup(const PayloadContext& context, const Attempt& attempt,
                        const PayloadView& view) {
   Payload payload = resolve_payload(context, attempt, view);
   const campaign::Placeholders with = placeholders(context, attempt, view);
-  payload.command = as_config_error(
-      [&] { return campaign::expand_argv(attempt.runner->warmup_command, with); });
+  payload.command =
+      as_config_error([&] { return campaign::expand_argv(attempt.runner->warmup_command, with); });
   payload.env["CAMPAIGN_PHASE"] = "warmup";
   return payload;
 }

@@ -42,8 +42,8 @@ void lay_out_shared(const campaign::ResultsFolder& results, const Attempt& attem
   for (const SharedFolder& folder : shared_folders(results)) {
     campaign::make_private_folders(folder.here);
     if (attempt.runner->user != "host")
-      fs::permissions(folder.here, fs::perms::owner_all | fs::perms::group_exec |
-                                       fs::perms::others_exec);
+      fs::permissions(folder.here,
+                      fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
   }
 }
 
@@ -153,9 +153,9 @@ Task<bool> PersistentRunner::unhealthy(Held& held, const Attempt& attempt) {
   ++held.unhealthy_ends;
   parts_.note("container " + held.name + " is unhealthy");
   if (!check.restart_on_failure || held.unhealthy_ends > check.max_restarts)
-    throw PrepareError(FailureClass::infra,
-                       "container " + held.name + " is unhealthy (health_check.max_restarts: " +
-                           std::to_string(check.max_restarts) + ")");
+    throw PrepareError(FailureClass::infra, "container " + held.name +
+                                                " is unhealthy (health_check.max_restarts: " +
+                                                std::to_string(check.max_restarts) + ")");
   co_return true;
 }
 
@@ -194,8 +194,7 @@ void PersistentRunner::make_container(Held& held, const Attempt& attempt,
     parts_.wake->notify();
   };
   made.container.spec = std::move(spec);
-  held.container =
-      std::make_unique<supervise::PersistentContainer>(*parts_.host, std::move(made));
+  held.container = std::make_unique<supervise::PersistentContainer>(*parts_.host, std::move(made));
 }
 
 // A container that was given up while the engine was away counts as never made.
@@ -219,13 +218,12 @@ Task<> PersistentRunner::await_serving(Held& held, const Attempt& attempt) {
     if (supervisor && !supervisor->over()) continue;
     co_await forget_if_away(held);
     const campaign::HealthCheck& check = parts_.payload.campaign->health_check;
-    throw PrepareError(
-        FailureClass::infra,
-        "container " + held.name + " of " + attempt.service + " does not stay up (" +
-            held.container->last_end() + "); " +
-            (check.restart_on_failure
-                 ? "health_check.max_restarts: " + std::to_string(check.max_restarts)
-                 : "health_check.restart_on_failure: false"));
+    throw PrepareError(FailureClass::infra,
+                       "container " + held.name + " of " + attempt.service + " does not stay up (" +
+                           held.container->last_end() + "); " +
+                           (check.restart_on_failure
+                                ? "health_check.max_restarts: " + std::to_string(check.max_restarts)
+                                : "health_check.restart_on_failure: false"));
   }
   if (held.incarnation != held.container->incarnation()) held.runs = held.since_look = 0;
   held.incarnation = held.container->incarnation();
@@ -345,8 +343,7 @@ void PersistentRunner::take_ending(Attempt& attempt, const container::ExecEnding
 
 Task<> PersistentRunner::stop_now(Attempt& attempt, const StopHow& how) {
   const container::StopLimits limits{.grace = how.grace, .hurry = how.hurry};
-  const auto ending =
-      co_await container::stop_exec(*parts_.engine, live_of(attempt).run, limits);
+  const auto ending = co_await container::stop_exec(*parts_.engine, live_of(attempt).run, limits);
   take_ending(attempt, ending);
 }
 

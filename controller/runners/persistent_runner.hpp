@@ -1,8 +1,8 @@
-// Attempts as execs in containers that are held alive: one container for each runner of the campaign
-// and each worker, under a supervisor of its own that makes it anew when it dies. A container is
-// also made anew when the next run needs another one (other image, mounts or limits), when a run is
-// to start cold, when it is unhealthy at a look between runs, and when its output says that it has
-// lost its devices.
+// Attempts as execs in containers that are held alive: one container for each runner of the
+// campaign and each worker, under a supervisor of its own that makes it anew when it dies. A
+// container is also made anew when the next run needs another one (other image, mounts or limits),
+// when a run is to start cold, when it is unhealthy at a look between runs, and when its output
+// says that it has lost its devices.
 //
 //   make_ready   the container serves: created, started, healthy
 //   warm_up      warmup_command, as execs of their own, until enough or converged
@@ -48,8 +48,8 @@ class PersistentRunner : public Runner {
   struct Held;
   struct Live {
     container::ExecRun run;
-    Attempt* attempt = nullptr;  // once it is started
-    std::string exec;                            // the engine's id
+    Attempt* attempt = nullptr;                 // once it is started
+    std::string exec;                           // the engine's id
     container::ExecWitness* witness = nullptr;  // the attempt's
   };
 

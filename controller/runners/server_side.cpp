@@ -99,13 +99,10 @@ Task<std::string> ServerSide::create(const Attempt& attempt, const container::Co
 Task<> ServerSide::prepare(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   co_await have_network(attempt.worker);
-  const ServerPayload server =
-      resolve_server(parts_.payload, attempt, container_view(attempt));
-  const container::ContainerSpec spec =
-      server_spec(request(attempt, server.payload), server.ports);
+  const ServerPayload server = resolve_server(parts_.payload, attempt, container_view(attempt));
+  const container::ContainerSpec spec = server_spec(request(attempt, server.payload), server.ports);
   campaign::make_scratch_folders(attempt.paths.ctl / "server");
-  if (attempt.runner->user != "host")
-    fs::permissions(attempt.paths.ctl / "server", fs::perms::all);
+  if (attempt.runner->user != "host") fs::permissions(attempt.paths.ctl / "server", fs::perms::all);
   const Live& live = live_[attempt.worker];
   if (live.id.empty() || live.hash != spec_hash(spec))
     ahead_[attempt.name()] = co_await create(attempt, spec);
@@ -114,8 +111,7 @@ Task<> ServerSide::prepare(Attempt& attempt) {
 Task<> ServerSide::make_ready(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   Live& live = live_[attempt.worker];
-  const ServerPayload server =
-      resolve_server(parts_.payload, attempt, container_view(attempt));
+  const ServerPayload server = resolve_server(parts_.payload, attempt, container_view(attempt));
   const std::string hash = spec_hash(server_spec(request(attempt, server.payload), server.ports));
   if (!live.id.empty() && (live.hash != hash || live.ended))
     co_await drop(live, attempt.runner->stop_grace_period);
@@ -131,8 +127,7 @@ Task<> ServerSide::make_ready(Attempt& attempt) {
 }
 
 Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const ServerPayload& server) {
-  const container::ContainerSpec spec =
-      server_spec(request(attempt, server.payload), server.ports);
+  const container::ContainerSpec spec = server_spec(request(attempt, server.payload), server.ports);
   live.logs = attempt.paths.ctl / "server";
   live.out_mark = live.err_mark = 0;
   live.ended = false;

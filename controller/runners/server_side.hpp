@@ -41,7 +41,7 @@ class ServerSide {
  private:
   struct Live {
     std::string id, hash;
-    std::filesystem::path logs;  // where its launcher writes
+    std::filesystem::path logs;                 // where its launcher writes
     std::uintmax_t out_mark = 0, err_mark = 0;  // how long its logs were when its client came
     std::unique_ptr<container::ExitWitness> witness;
     Attempt* attempt = nullptr;  // whose turn it is

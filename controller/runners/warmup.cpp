@@ -29,12 +29,13 @@ enum class Came { to_an_end, out_of_time };
 Task<Came> once(const Warmup& warmup, const container::ExecRun& run, double until) {
   const campaign::Clock& clock = campaign::system_clock();
   bool over = false;
-  auto started = co_await container::start_exec(
-      *warmup.engine, run, {.on_exit = [&over, wake = warmup.wake] {
-                              over = true;
-                              wake->notify();
-                            },
-                            .begin = {}});
+  auto started = co_await container::start_exec(*warmup.engine, run,
+                                                {.on_exit =
+                                                     [&over, wake = warmup.wake] {
+                                                       over = true;
+                                                       wake->notify();
+                                                     },
+                                                 .begin = {}});
   if (!started.witness)
     throw PrepareError(FailureClass::infra,
                        "warmup_command could not be started: " + started.ending.error);

@@ -121,9 +121,10 @@ std::string ask(const Target& target, const Request& request) {
   const int connection = connect_to(target);
   Message message;
   try {
-    send_all(connection, request.method + " " + request.target + " HTTP/1.1\r\nHost: " +
-                             target.host + "\r\nConnection: close\r\nContent-Length: " +
-                             std::to_string(request.body.size()) + "\r\n\r\n" + request.body);
+    send_all(connection,
+             request.method + " " + request.target + " HTTP/1.1\r\nHost: " + target.host +
+                 "\r\nConnection: close\r\nContent-Length: " + std::to_string(request.body.size()) +
+                 "\r\n\r\n" + request.body);
     message = receive(connection);
   } catch (...) {
     close(connection);

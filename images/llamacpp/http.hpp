@@ -1,5 +1,5 @@
-// As much of HTTP/1.1 as `serve` and `load` say to each other: one request a connection, bodies with
-// a length. Errors are std::runtime_error with what the system said.
+// As much of HTTP/1.1 as `serve` and `load` say to each other: one request a connection, bodies
+// with a length. Errors are std::runtime_error with what the system said.
 #pragma once
 
 #include <string>

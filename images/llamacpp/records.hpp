@@ -25,7 +25,7 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   void phase(const std::string& name, const std::string& mark);  // mark: begin, end
-  void request(const RequestLine& request);  // that ended now
+  void request(const RequestLine& request);                      // that ended now
   void requests(const Generation& generation, const Settings& settings);
   void progress(int done, int total);
 

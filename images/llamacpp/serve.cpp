@@ -53,8 +53,8 @@ void serve(int port) {
         answer(connection, 200, "{\"status\":\"ok\"}");
       else if (request.method == "POST" && request.target == "/generate")
         answer(connection, 200,
-               generated(settings, engine.generate(
-                                       {make_prompt(settings, engine.vocabulary(), random)})));
+               generated(settings,
+                         engine.generate({make_prompt(settings, engine.vocabulary(), random)})));
       else
         answer(connection, 404, "{}");
     } catch (const std::exception& error) {

@@ -27,8 +27,8 @@ TEST(Strategy, GivenNamesAndTemplatesGetIt) {
   const std::string runner = "runner: {image: i, strategy: [ephemeral, persistent]}\n";
   EXPECT_THAT(names(make_plan(load(folder, "name: x\nexperiments: [{name: one}]\n" + runner))),
               ElementsAre("one-ephemeral", "one-persistent"));
-  EXPECT_THAT(names(make_plan(load(
-                  folder, "name: x\naxes: {a: [1]}\nname_template: \"n{p.a}\"\n" + runner))),
+  EXPECT_THAT(names(make_plan(
+                  load(folder, "name: x\naxes: {a: [1]}\nname_template: \"n{p.a}\"\n" + runner))),
               ElementsAre("n1-ephemeral", "n1-persistent"));
 }
 

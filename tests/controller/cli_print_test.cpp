@@ -122,8 +122,7 @@ TEST(AsDocker, AServerComesFirstAndBothMeetInANetwork) {
   campaign.runner->network.clear();
   campaign.runner->server =
       campaign::Server{.image = "srv:1", .command = {"serve"}, .ports = {"8080:80"}};
-  const std::string text =
-      as_docker(campaign, testing::sample_view().manifest.plan.experiments[0]);
+  const std::string text = as_docker(campaign, testing::sample_view().manifest.plan.experiments[0]);
   EXPECT_NE(text.find("docker network create l1\ndocker run -d --name l1-server"),
             std::string::npos)
       << text;

@@ -143,8 +143,9 @@ TEST_F(HeldSpec, WithoutALauncherItIsRefused) {
 }
 
 TEST_F(HeldSpec, ServerAndClientMeetInTheNetworkOfTheirWorker) {
-  make("  {image: probe, command: [ask], server: {image: other, command: [s, '{experiment}'], "
-       "env: {S: '{cycle}'}, ports: ['127.0.0.1:8080:80', '90']}}\n");
+  make(
+      "  {image: probe, command: [ask], server: {image: other, command: [s, '{experiment}'], "
+      "env: {S: '{cycle}'}, ports: ['127.0.0.1:8080:80', '90']}}\n");
   const container::ContainerSpec spec = server();
   EXPECT_EQ(spec.name, "cctl-01234567-one.c01-a1-server");
   EXPECT_EQ(spec.image, "sha256:other");
@@ -173,7 +174,7 @@ TEST_F(HeldSpec, ServersAreTheSameWhateverRunTheyAreFor) {
   attempt_->run = "one.c02";
   attempt_->planned.cycle = 2;
   attempt_->paths.ctl = "/elsewhere";
-  attempt_->paths.home = "/home/other";
+  attempt_->paths.home = "/elsewhere/home";
   EXPECT_EQ(spec_hash(server()), hash);
   campaign::Runner runner = *attempt_->runner;
   runner.server->command = {"t"};
