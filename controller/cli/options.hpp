@@ -87,6 +87,14 @@ struct JournalArguments {
   bool repair = false;
 };
 
+// Of all `compose` commands.
+struct ComposeArguments {
+  std::vector<std::string> files, profiles, env_files, services;
+  std::string project_name, project_dir;  // "" = not said
+  std::string format;                     // config: yaml, json
+  bool only_services = false;             // config
+};
+
 struct Arguments {
   Globals global;
   UpArguments up;
@@ -101,6 +109,7 @@ struct Arguments {
   LogsArguments logs;
   ResultsArguments results;
   JournalArguments journal;
+  ComposeArguments compose;
 };
 
 }  // namespace controller::cli
