@@ -2,11 +2,13 @@
 // the table of all commands; their options are data too, so that nothing here knows CLI11.
 #pragma once
 
+#include <functional>
 #include <variant>
-#include <vector>
 
 #include "compose/loader/loader.hpp"
+#include "container/engine.hpp"
 #include "controller/cli/commands.hpp"
+#include "controller/wake.hpp"
 
 namespace controller::cli {
 
@@ -24,6 +26,10 @@ struct ComposeOption {
 struct ComposeCommand {
   Command command;
   std::vector<ComposeOption> options;
+  enum class Rest {
+    options,
+    words
+  } rest = Rest::options;  // words: after the first argument all are
 };
 
 const std::vector<ComposeCommand>& compose_commands();
@@ -36,6 +42,25 @@ compose::LoadRequest compose_request(const Arguments& arguments);
 compose::Loaded load_compose(const compose::LoadRequest& request, const Arguments& arguments,
                              Console& console);
 
+// Which project a command is about. By -p alone no file is read.
+struct ComposeTarget {
+  std::string project;
+  std::optional<compose::Project> file;
+};
+ComposeTarget compose_target(const Arguments& arguments, Console& console);
+// "10" or "2.5" of an option; `missing` where it is not given. Throws CommandError(usage).
+double seconds_option(const std::string& text, const char* option, double missing);
+
+// Runs `work` with the engine that the environment names, on this thread, to its end.
+using EngineWork = std::function<Task<>(container::Engine& engine)>;
+void with_engine(const EngineWork& work);
+// True once INT, TERM or HUP has come, from now on; the second one ends this program.
+std::function<bool()> watch_signals();
+
 int compose_config_command(const Arguments& arguments, Console& console);
+int compose_up_command(const Arguments& arguments, Console& console);
+int compose_ps_command(const Arguments& arguments, Console& console);
+int compose_exec_command(const Arguments& arguments, Console& console);
+int compose_down_command(const Arguments& arguments, Console& console);
 
 }  // namespace controller::cli

@@ -289,7 +289,10 @@ void add_compose_options(CLI::App& app, const std::vector<ComposeOption>& option
 
 void add_compose(CLI::App& app, std::string_view command, ComposeArguments& into) {
   for (const ComposeCommand& row : compose_commands())
-    if (row.command.name == command) add_compose_options(app, row.options, into);
+    if (row.command.name == command) {
+      add_compose_options(app, row.options, into);
+      app.positionals_at_end(row.rest == ComposeCommand::Rest::words);
+    }
 }
 
 Adder adder_of(std::string_view command) {
