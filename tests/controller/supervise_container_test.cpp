@@ -261,8 +261,10 @@ TEST_F(RealEngineSupervise, TheEnginesEventsTellOfADeath) {
   container::ContainerSpec spec = shell("exit 0");
   spec.labels[container::label::uid] = unique_;
   const std::string id = create(spec);
-  watch_engine(host(), {.engine = &engine(), .uid = unique_, .on_end = [&](const std::string& of) {
-                          ended.push_back(of);
+  watch_engine(host(), {.engine = &engine(),
+                        .uid = unique_,
+                        .on_event = [&](const container::EngineEvent& event) {
+                          if (event.action == "die") ended.push_back(event.id);
                         }});
   supervision().until("running events");
   loop().run(engine().start(id));
@@ -304,7 +306,7 @@ TEST(EngineWatch, GoesOnPastWhatWasSeenAfterABackOff) {
   int ended = 0;
   Supervision supervision(loop);
   watch_engine(supervision.host(),
-               {.engine = &engine, .uid = "u", .on_end = [&](const std::string&) { ++ended; }});
+               {.engine = &engine, .uid = "u", .on_event = [&](const auto&) { ++ended; }});
   supervision.until("running events", 2);
   EXPECT_EQ(engine.since, (std::vector<std::int64_t>{0, 101, 101}));
   supervision.until("ended events: the engine's events were cut", 2);
