@@ -67,7 +67,8 @@ std::optional<std::vector<Strategy>> decode_strategies(Decoder& d, const Field& 
   const Value::List one = {value};
   const Value::List& items = value.is_list() ? value.items() : one;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    const Decoder::Scope scope(d, value.is_list() ? Decoder::index(i) : "");
+    std::optional<Decoder::Scope> scope;
+    if (value.is_list()) scope.emplace(d, Decoder::index(i));
     const auto at = d.choice(field, items[i]);
     if (!at) return std::nullopt;
     const auto strategy = static_cast<Strategy>(*at);
