@@ -141,11 +141,12 @@ missing_for_tests() {
   lacks "clang-tidy-$clang" has_command "clang-tidy-$clang"
   lacks "clang-format-$clang" has_command "clang-format-$clang"
   lacks python3 has_command python3
-  lacks python3-yaml python_has_yaml
+  lacks python3-yaml python_has yaml
+  lacks python3-jsonschema python_has jsonschema
   lacks parallel has_command parallel
 }
 
-python_has_yaml() { python3 -c 'import yaml' 2>/dev/null; }
+python_has() { python3 -c "import $1" 2>/dev/null; }
 
 update_package_lists() {
   [ -z "${LISTS_UPDATED:-}" ] || return 0

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 
+import compose
 import footprint
 import overhead
 import scale
 from bench import IMAGE, LABEL, OURS, Bench, UnixConnection, engine_socket
 
-PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run}
+PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run, "compose": compose.run}
 
 
 def arguments():
