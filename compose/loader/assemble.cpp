@@ -123,7 +123,7 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
 
 void Assembler::extend(Node& service, Node& services, const FileSet& set, Chain& chain) {
   const Node* written = service.find("extends");
-  if (written == nullptr || !written->is_map()) return;
+  if (written == nullptr || !written->is_map() || written->mark == Node::Mark::reset) return;
   const Node extends = *written;
   Node base = extended_base(extends, services, set, chain);
   service.erase("extends");

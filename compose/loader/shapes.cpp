@@ -143,7 +143,7 @@ void shape_extends(Node& node, const Path& path, Context& context) {
   if (Node* file = node.find("file"); file != nullptr && file->is_text()) {
     if (is_remote(file->text)) {
       context.findings.error(file->place, Path{&path, "file"}, not_fetched);
-      node = Node{.place = node.place};
+      node.mark = Node::Mark::reset;
       return;
     }
     rebase(*file, context);
@@ -196,7 +196,8 @@ void shape_devices(Node& node, const Path& path, Context& context) {
     if (item.is_map()) {
       if (item.word("target").empty())
         context.findings.error(item.place, at, "`target` is missing: the path in the container");
-      if (item.word("permissions").empty())
+      const Node* rights = item.find("permissions");
+      if (rights == nullptr || (rights->is_text() && rights->text.empty()))
         item.set("permissions", Node::of_text("rwm", item.place));
       return;
     }
