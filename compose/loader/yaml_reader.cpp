@@ -17,6 +17,7 @@ namespace compose {
 namespace {
 
 constexpr std::size_t deepest = 64;
+constexpr std::size_t most_documents = 1000;
 constexpr std::size_t longest_key = 500;
 constexpr std::size_t largest_expansion = std::size_t{64} << 20;
 constexpr std::string_view yaml_tag = "tag:yaml.org,2002:";
@@ -46,7 +47,15 @@ class Builder : public YAML::EventHandler {
  public:
   Builder(std::string_view file, Findings& findings) : file_(file), findings_(findings) {}
 
-  void OnDocumentStart(const YAML::Mark&) override { documents_.emplace_back(); }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // yaml-cpp does not get past some characters: it begins a document there again and again.
+    if (!documents_.empty() && (mark.pos == began_ || documents_.size() >= most_documents))
+      refuse(place(mark), mark.pos == began_
+                              ? "not valid YAML: no value begins so; put it in quotes"
+                              : "more than 1000 documents in one file");
+    began_ = mark.pos;
+    documents_.emplace_back();
+  }
   void OnDocumentEnd() override {
     frames_.clear();
     anchors_.clear();
@@ -109,6 +118,7 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   std::vector<Node> documents_;
   std::size_t expanded_ = 0;
+  int began_ = -1;  // where the last document did
 };
 
 std::string Builder::dotted() const {
