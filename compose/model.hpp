@@ -194,7 +194,8 @@ struct Service {
   std::map<std::string, Ulimit> ulimits;
   StringMap sysctls, storage_opt;
   Limits limits;
-  // By service. links, volumes_from, and network_mode, ipc, pid of another service are in here.
+  // By service, enabled ones only. links, volumes_from, and network_mode, ipc, pid of another
+  // service are in here.
   std::map<std::string, Dependency> depends_on;
   HealthCheck healthcheck;
   std::optional<Restart> restart;  // deploy.restart_policy goes before restart

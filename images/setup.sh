@@ -142,13 +142,14 @@ missing_for_tests() {
   lacks "clang-format-$clang" has_command "clang-format-$clang"
   lacks "libclang-rt-$clang-dev" has_sanitizers "$clang"
   lacks python3 has_command python3
-  lacks python3-yaml python_has_yaml
+  lacks python3-yaml python_has yaml
+  lacks python3-jsonschema python_has jsonschema
   lacks parallel has_command parallel
 }
 
 has_sanitizers() { compgen -G "/usr/lib/llvm-$1/lib/clang/*/lib/linux/libclang_rt.asan-*.a" >/dev/null; }
 
-python_has_yaml() { python3 -c 'import yaml' 2>/dev/null; }
+python_has() { python3 -c "import $1" 2>/dev/null; }
 
 update_package_lists() {
   [ -z "${LISTS_UPDATED:-}" ] || return 0

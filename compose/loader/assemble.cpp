@@ -86,6 +86,13 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
                               Chain& chain) {
   const std::string file(extends.word("file"));
   const std::string name(extends.word("service"));
+  const std::string key = "services." + chain.back().service + ".extends";
+  if (name.empty() || (!file.empty() && !exists(file))) {
+    findings_.error(extends.place, key,
+                    name.empty() ? "`service` is missing: which one is extended"
+                                 : "there is no file " + std::string(sources_.name(file)));
+    return {};
+  }
   Node* among = &services;
   if (!file.empty()) {
     Node* there = foreign(file, set).find("services");
@@ -96,7 +103,8 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
   if (base == nullptr || !base->is_map()) {
     findings_.error(
         extends.place, "services." + chain.back().service + ".extends",
-        "there is no service `" + name + "`" + (file.empty() ? " in this file" : " in " + file));
+        "there is no service `" + name + "`" +
+            (file.empty() ? " in this file" : " in " + std::string(sources_.name(file))));
     return {};
   }
   const Link link{file.empty() ? chain.back().file : file, name};
@@ -104,8 +112,7 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
     return other.file == link.file && other.service == link.service;
   });
   if (again || chain.size() > longest_chain) {
-    findings_.error(extends.place, "services." + chain.back().service + ".extends",
-                    "the service extends itself by way of `" + name + "`");
+    findings_.error(extends.place, key, "the service extends itself by way of `" + name + "`");
     return {};
   }
   chain.push_back(link);
@@ -116,7 +123,7 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
 
 void Assembler::extend(Node& service, Node& services, const FileSet& set, Chain& chain) {
   const Node* written = service.find("extends");
-  if (written == nullptr || !written->is_map()) return;
+  if (written == nullptr || !written->is_map() || written->mark == Node::Mark::reset) return;
   const Node extends = *written;
   Node base = extended_base(extends, services, set, chain);
   service.erase("extends");
@@ -141,11 +148,10 @@ void Assembler::extend_all(Node& document, const std::string& file, const FileSe
 FileSet Assembler::included(const Node& entry, const FileSet& set) {
   const PathBase base{set.folder, home_};
   FileSet part{.files = {}, .folder = {}, .environment = set.environment};
-  if (const Node* paths = entry.find("path"))
-    for (const Node& path : paths->items) part.files.push_back(absolute(path.text, base));
+  for (const Node& path : entry.find("path")->items)
+    part.files.push_back(absolute(path.text, base));
   const std::string_view folder = entry.word("project_directory");
-  if (!part.files.empty())
-    part.folder = folder.empty() ? folder_of(part.files.front()) : absolute(folder, base);
+  part.folder = folder.empty() ? folder_of(part.files.front()) : absolute(folder, base);
   Strings env_files;
   if (const Node* listed = entry.find("env_file")) {
     for (const Node& file : listed->items) env_files.push_back(absolute(file.text, base));
@@ -181,14 +187,21 @@ void Assembler::include_all(Node& document, const FileSet& set) {
   const Node entries = *list;
   document.erase("include");
   for (const Node& entry : entries.items) {
-    if (!entry.is_map()) continue;
+    const Node* paths = entry.find("path");
+    if (paths == nullptr || paths->items.empty()) continue;
     const FileSet part = included(entry, set);
     const auto cycle = std::find_first_of(part.files.begin(), part.files.end(), including_.begin(),
                                           including_.end());
-    if (part.files.empty() || cycle != part.files.end() || including_.size() > longest_chain) {
+    const auto missing = std::find_if_not(part.files.begin(), part.files.end(), exists);
+    if (cycle != part.files.end() || including_.size() > longest_chain) {
+      const std::string& by = cycle == part.files.end() ? part.files.front() : *cycle;
       findings_.error(entry.place, "include",
-                      part.files.empty() ? "`path` is missing: the file that is included"
-                                         : "the file includes itself by way of " + *cycle);
+                      "the file includes itself by way of " + std::string(sources_.name(by)));
+      continue;
+    }
+    if (missing != part.files.end()) {
+      findings_.error(entry.place, "include",
+                      "there is no file " + std::string(sources_.name(*missing)));
       continue;
     }
     import(document, assemble(part), entry);

@@ -19,8 +19,10 @@ void wrong(const Node& node, const Path& path, Context& context, const std::stri
 
 void text(Node& node, const Path& path, Context& context) {
   if (node.is_text()) return;
-  wrong(node, path, context, "text");
-  if (node.is_scalar()) node = Node::of_text(node.text, node.place);
+  if (!node.is_scalar() || node.is_null()) return wrong(node, path, context, "text");
+  context.findings.error(node.place, path,
+                         "expected text, not " + spoken(node) + "; write it in quotes");
+  node = Node::of_text(node.text, node.place);
 }
 
 void integer(Node& node, const Path& path, Context& context) {
@@ -58,15 +60,15 @@ void flag(Node& node, const Path& path, Context& context) {
 }
 
 void bytes(Node& node, const Path& path, Context& context) {
-  if (node.is_text() && node.text != "-1") {
-    const auto count = byte_count(node.text);
+  if (node.is_text()) {
+    const auto count = node.text == "-1" ? std::optional<std::int64_t>(-1) : byte_count(node.text);
     if (!count) return wrong(node, path, context, "a size such as 64m or 1.5g");
     node = Node::of_integer(*count, node.place);
     return;
   }
-  if (!node.is_text() && !node.is_number())
-    return wrong(node, path, context, "a size such as 64m or 1.5g");
+  if (!node.is_number()) return wrong(node, path, context, "a size such as 64m or 1.5g");
   integer(node, path, context);
+  if (node.integer < -1) wrong(node, path, context, "a size such as 64m or 1.5g");
 }
 
 void duration(Node& node, const Path& path, Context& context) {
@@ -91,6 +93,8 @@ void text_or_texts(Node& node, const Path& path, Context& context) {
 }
 
 void command(Node& node, const Path& path, Context& context) {
+  if (!node.is_text() && !node.is_list())
+    return wrong(node, path, context, "a command line or a list of words");
   if (!node.is_text()) return texts(node, path, context);
   auto line = split_words(node.text);
   if (!line) return wrong(node, path, context, "a command whose quotes are closed");

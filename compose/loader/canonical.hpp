@@ -10,7 +10,8 @@ namespace compose {
 void canonicalise(Node& document, Context& context);
 
 // After documents were merged: values that are still empty, keys that are missing, entries that
-// stand twice; `!reset` is carried out.
+// stand twice; `!reset` is carried out. What is off, 0 or empty and means nothing then is taken
+// out.
 void complete(Node& project, Findings& findings);
 
 }  // namespace compose

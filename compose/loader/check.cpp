@@ -1,6 +1,7 @@
 #include "compose/loader/check.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -44,7 +45,7 @@ class Checker {
   void service(const Member& member) {
     const Node& node = member.value;
     const std::string path = "services." + member.key;
-    if (node.find("image") == nullptr) {
+    if (node.word("image").empty()) {
       const Node* build = node.find("build");
       error(build == nullptr ? member.place : build->place,
             path + (build == nullptr ? "" : ".build"),
@@ -104,21 +105,22 @@ class Checker {
   void dependencies(const Node& node, const std::string& path) {
     for (const Member& member : part(node, "depends_on").members) {
       if (services_.contains(member.key)) continue;
-      const std::string at = path + ".depends_on." + member.key;
       if (const auto off = disabled_.find(member.key); off != disabled_.end()) {
         const Node* required = member.value.find("required");
         if (required != nullptr && !required->truth) continue;
         std::string profiles;
-        for (const std::string& profile : off->second) profiles += " --profile " + profile;
-        error(member.place, at,
-              "`" + member.key + "` is in a profile that is not enabled; give" + profiles);
+        for (const std::string& profile : off->second)
+          profiles += (profiles.empty() ? "--profile " : " or --profile ") + profile;
+        error(member.place, path,
+              "depends on `" + member.key + "`, whose profile is not enabled; give " + profiles);
         continue;
       }
       std::vector<std::string_view> known;
       for (const auto& [name, unused] : services_) known.push_back(name);
       std::sort(known.begin(), known.end());
-      error(member.place, at,
-            "there is no service `" + member.key + "`" + did_you_mean(member.key, known));
+      error(
+          member.place, path,
+          "depends on `" + member.key + "`, which is no service" + did_you_mean(member.key, known));
     }
   }
 
@@ -143,9 +145,32 @@ class Checker {
     if (scale.integer > 1 && !name.is_null())
       error(name.place, path + ".container_name",
             "excludes more than one replica: a container's name is unique");
-    for (const Node* count : {&scale, &part(node, "pids_limit")})
-      if (count->integer < (count == &scale ? 0 : -1) || count->integer > 10'000'000)
-        error(count->place, path, "the number " + count->text + " is out of range");
+    const Node& replicas = part(deploy, "replicas");
+    if (replicas.integer < 0 || replicas.integer > 100'000)
+      error(replicas.place, path + ".deploy.replicas",
+            "expected at least 0 and at most 100000, not " + replicas.text);
+    ranges(node, path);
+  }
+
+  void ranges(const Node& node, const std::string& path) {
+    struct Range {
+      const char* key;
+      std::int64_t least, most;
+    };
+    constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+    for (const Range& range : {Range{"scale", 0, 100'000},
+                               {"cpu_count", 0, any},
+                               {"cpu_percent", 0, 100},
+                               {"oom_score_adj", -1000, 1000},
+                               {"pids_limit", -1, any},
+                               {"mem_swappiness", -1, 100}}) {
+      const Node& number = part(node, range.key);
+      if (number.integer >= range.least && number.integer <= range.most) continue;
+      error(number.place, path + "." + range.key,
+            "expected at least " + std::to_string(range.least) +
+                (range.most == any ? "" : " and at most " + std::to_string(range.most)) + ", not " +
+                number.text);
+    }
   }
 
   void mounts(const Node& node, const std::string& path) {
@@ -192,28 +217,48 @@ class Checker {
       error(member.place, std::string(kind) + "." + member.key, "expected one of " + expected);
   }
 
+  // Services are taken away whose dependencies are all away; what stays is in a circle or behind
+  // one.
   void circles() {
-    std::unordered_map<std::string, int> seen;  // 1: on the way, 2: done
-    for (const Member& member : part(project_, "services").members) visit(member.key, seen, {});
+    std::unordered_map<std::string_view, std::size_t> waits;
+    std::unordered_map<std::string_view, std::vector<std::string_view>> dependents;
+    std::vector<std::string_view> ready;
+    for (const Member& member : part(project_, "services").members) {
+      std::size_t& count = waits[member.key];
+      for (const Member& on : part(member.value, "depends_on").members) {
+        if (!services_.contains(on.key)) continue;
+        ++count;
+        dependents[on.key].push_back(member.key);
+      }
+      if (count == 0) ready.push_back(member.key);
+    }
+    while (!ready.empty()) {
+      const std::string_view name = ready.back();
+      ready.pop_back();
+      waits.erase(name);
+      for (const std::string_view other : dependents[name])
+        if (--waits[other] == 0) ready.push_back(other);
+    }
+    for (const Member& member : part(project_, "services").members)
+      if (waits.contains(member.key)) return report_circle(member.key, waits);
   }
 
-  void visit(const std::string& name, std::unordered_map<std::string, int>& seen, Strings way) {
-    const auto service = services_.find(name);
-    int& state = seen[name];
-    if (service == services_.end() || state == 2) return;
-    way.push_back(name);
-    if (state == 1) {
-      std::string text;
-      for (auto at = std::find(way.begin(), way.end(), name); at != way.end(); ++at)
-        text += (text.empty() ? "" : " -> ") + *at;
-      error(service->second->place, "services." + name + ".depends_on",
-            "the services wait for each other: " + text);
-      return;
+  void report_circle(std::string_view name,
+                     const std::unordered_map<std::string_view, std::size_t>& waits) {
+    std::vector<std::string_view> way;
+    while (std::find(way.begin(), way.end(), name) == way.end()) {
+      way.push_back(name);
+      const auto& all = part(*services_.at(std::string(name)), "depends_on").members;
+      name = std::find_if(all.begin(), all.end(), [&](const Member& on) {
+               return waits.contains(on.key);
+             })->key;
     }
-    state = 1;
-    for (const Member& member : part(*service->second, "depends_on").members)
-      visit(member.key, seen, way);
-    seen[name] = 2;
+    way.erase(way.begin(), std::find(way.begin(), way.end(), name));
+    std::string text;
+    for (const std::string_view one : way) text += std::string(one) + " -> ";
+    const std::string first(way.front());
+    error(services_.at(first)->place, "services." + first,
+          "the services wait for each other: " + text + first);
   }
 
   const Node& project_;

@@ -10,13 +10,31 @@ void section(Node& node, const Section& what, const Path& path, Findings& findin
 
 // null means something: the image's own, the default, or a value of the caller's.
 bool may_be_null(const Field& field) {
-  return field.form == Form::anything || field.form == Form::command || field.key == "pid" ||
-         field.key == "deploy" || field.key == "external";
+  return (field.form == Form::anything && field.shape == nullptr) || field.form == Form::command ||
+         field.key == "pid" || field.key == "deploy";
 }
 
 // Networks and volumes are often named without saying more.
 bool entries_may_be_null(const Field& field) {
   return field.key == "networks" || field.key == "volumes";
+}
+
+bool means_nothing(const Node& node, const Field& field) {
+  if (node.is_null()) return field.form != Form::command;
+  if (field.kept) return false;
+  switch (node.kind) {
+    case Node::Kind::boolean:
+      return !node.truth;
+    case Node::Kind::integer:
+    case Node::Kind::real:
+      return node.real == 0;
+    case Node::Kind::text:
+      return node.text.empty();
+    case Node::Kind::list:
+      return node.items.empty();
+    default:
+      return node.members.empty() && field.form != Form::section;
+  }
 }
 
 void strip(Node& node) {
@@ -53,6 +71,10 @@ void section(Node& node, const Section& what, const Path& path, Findings& findin
       findings.error(member.place, at, "is empty; give it a value or leave it out");
     value(member.value, *field, at, findings);
   }
+  std::erase_if(node.members, [&](const Member& member) {
+    const Field* field = what.find(member.key);
+    return field != nullptr && means_nothing(member.value, *field);
+  });
   for (const std::string_view key : what.required)
     if (node.find(key) == nullptr)
       findings.error(node.place, path, "`" + std::string(key) + "` is missing");

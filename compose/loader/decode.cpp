@@ -115,7 +115,8 @@ void decode_security(const Node& node, const std::string& path, Service& service
       if (exists(file))
         option = std::string(profile) + request.sources.read(file).text;
       else
-        request.findings.error(item.place, path + ".security_opt", "there is no file " + file);
+        request.findings.error(item.place, path + ".security_opt",
+                               "there is no file " + std::string(request.sources.name(file)));
     }
     service.security_opt.push_back(std::move(option));
   }
@@ -136,6 +137,10 @@ Project decode(const Node& node, const DecodeRequest& request) {
                   .secrets = {}};
   for (const Member& entry : member(node, "services").members)
     project.services.emplace(entry.key, service_of(entry, request));
+  for (auto& [name, service] : project.services)
+    std::erase_if(service.depends_on, [&](const auto& dependency) {
+      return !project.services.contains(dependency.first);
+    });
   for (const Member& entry : member(node, "networks").members)
     project.networks.emplace(entry.key, network_of(entry));
   for (const Member& entry : member(node, "volumes").members)

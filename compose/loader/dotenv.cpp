@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "compose/loader/text_fault.hpp"
 
@@ -100,8 +101,10 @@ class Reader {
     if (!as_it_is) {
       const Lookup lookup = [this](std::string_view wanted) -> std::optional<std::string> {
         if (auto outer = request_.lookup(wanted)) return outer;
-        const auto here = values_.find(std::string(wanted));
-        return here == values_.end() ? std::nullopt : std::optional(here->second);
+        for (const auto* values : {&std::as_const(values_), &request_.earlier})
+          if (const auto here = values->find(std::string(wanted)); here != values->end())
+            return here->second;
+        return std::nullopt;
       };
       std::vector<std::string> unset;
       try {

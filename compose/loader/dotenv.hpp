@@ -14,8 +14,10 @@ namespace compose {
 
 struct DotenvRequest {
   const Source& source;
-  // What a value may refer to beside the lines above it, and what a NAME alone takes.
+  // The caller's: what a NAME alone takes, and a value refers to before it sees the lines above it.
   const Lookup& lookup;
+  // What files before this one gave; the last that a value sees.
+  const std::map<std::string, std::string>& earlier;
   bool raw = false;  // env_file's `format: raw`: neither quotes nor variables mean anything
 };
 

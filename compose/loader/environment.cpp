@@ -111,14 +111,9 @@ void add_env_files(const Strings& files, StringMap& environment, Sources& source
   StringMap read;
   for (const std::string& file : files) {
     const Source source = sources.read(file);
-    const Lookup lookup = [&](std::string_view name) -> std::optional<std::string> {
-      const std::string key(name);
-      if (const auto outer = environment.find(key); outer != environment.end())
-        return outer->second;
-      if (const auto here = read.find(key); here != read.end()) return here->second;
-      return std::nullopt;
-    };
-    for (auto& [name, value] : read_dotenv({.source = source, .lookup = lookup}, findings))
+    const Lookup lookup = lookup_in(environment);
+    for (auto& [name, value] :
+         read_dotenv({.source = source, .lookup = lookup, .earlier = read}, findings))
       read[name] = std::move(value);
   }
   environment.insert(read.begin(), read.end());

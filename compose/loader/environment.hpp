@@ -2,8 +2,8 @@
 #pragma once
 
 #include "compose/loader/interpolate.hpp"
-#include "compose/loader/loader.hpp"
 #include "compose/loader/node.hpp"
+#include "compose/loader/request.hpp"
 #include "compose/loader/source.hpp"
 
 namespace compose {

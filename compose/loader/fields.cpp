@@ -20,11 +20,13 @@ const Section& ipam_pool_section() {
 }
 
 const Section& ipam_section() {
-  static const Section section = {
-      .fields = {{.key = "driver", .form = Form::text},
-                 {.key = "config", .form = Form::sections, .section = ipam_pool_section},
-                 {.key = "options", .form = Form::options}},
-      .required = {}};
+  static const Section section = {.fields = {{.key = "driver", .form = Form::text},
+                                             {.key = "config",
+                                              .form = Form::sections,
+                                              .section = ipam_pool_section,
+                                              .merge = Merge::by_subnet},
+                                             {.key = "options", .form = Form::options}},
+                                  .required = {}};
   return section;
 }
 

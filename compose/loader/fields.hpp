@@ -46,7 +46,8 @@ enum class Merge {
   by_target,  // lists of maps; the later one with the same target replaces the earlier
   by_path,
   by_port,
-  logging,  // options of another driver are dropped
+  by_subnet,  // likewise, but the two are merged
+  logging,    // options of another driver are dropped
 };
 
 struct Section;
@@ -82,5 +83,6 @@ const Section& secret_section();
 const Section& include_section();
 const Section& deploy_section();
 const Section& build_section();
+const Section& grant_section();
 
 }  // namespace compose

@@ -32,7 +32,10 @@ const Section& reservations_section() {
                  {.key = "generic_resources",
                   .form = Form::anything,
                   .refused = "only a swarm has generic resources"},
-                 {.key = "devices", .form = Form::sections, .section = device_section}},
+                 {.key = "devices",
+                  .form = Form::sections,
+                  .section = device_section,
+                  .shape = shape_device_requests}},
       .required = {}};
   return section;
 }
@@ -52,7 +55,7 @@ const Section& update_section() {
                  {.key = "failure_action", .form = Form::text},
                  {.key = "monitor", .form = Form::duration},
                  {.key = "max_failure_ratio", .form = Form::number},
-                 {.key = "order", .form = Form::text}},
+                 {.key = "order", .form = Form::text, .shape = check_order}},
       .required = {}};
   return section;
 }
@@ -115,9 +118,9 @@ const Section& build_section() {
                  {.key = "dockerfile_inline", .form = Form::text},
                  {.key = "entitlements", .form = Form::texts},
                  {.key = "args", .form = Form::environment},
-                 {.key = "provenance", .form = Form::anything},
-                 {.key = "sbom", .form = Form::anything},
-                 {.key = "ssh", .form = Form::anything},
+                 {.key = "provenance", .form = Form::anything, .shape = check_attestation},
+                 {.key = "sbom", .form = Form::anything, .shape = check_attestation},
+                 {.key = "ssh", .form = Form::pairs},
                  {.key = "labels", .form = Form::pairs},
                  {.key = "cache_from", .form = Form::texts},
                  {.key = "cache_to", .form = Form::texts},
@@ -131,7 +134,11 @@ const Section& build_section() {
                  {.key = "isolation", .form = Form::text},
                  {.key = "network", .form = Form::text},
                  {.key = "target", .form = Form::text},
-                 {.key = "secrets", .form = Form::anything},
+                 {.key = "secrets",
+                  .form = Form::sections,
+                  .section = grant_section,
+                  .merge = Merge::by_target,
+                  .shape = shape_config_grants},
                  {.key = "shm_size", .form = Form::bytes},
                  {.key = "tags", .form = Form::texts, .merge = Merge::unique},
                  {.key = "ulimits", .form = Form::anything, .shape = shape_ulimits},

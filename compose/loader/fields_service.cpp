@@ -45,17 +45,6 @@ const Section& dependency_section() {
   return section;
 }
 
-const Section& grant_section() {
-  static const Section section = {
-      .fields = {{.key = "source", .form = Form::text},
-                 {.key = "target", .form = Form::text},
-                 {.key = "uid", .form = Form::text},
-                 {.key = "gid", .form = Form::text},
-                 {.key = "mode", .form = Form::text, .shape = shape_mode}},
-      .required = {}};
-  return section;
-}
-
 const Section& device_mapping_section() {
   static const Section section = {.fields = {{.key = "source", .form = Form::text},
                                              {.key = "target", .form = Form::text},
@@ -146,7 +135,7 @@ const Section& bind_section() {
   static const Section section = {
       .fields = {{.key = "selinux", .form = Form::text, .shape = check_selinux},
                  {.key = "propagation", .form = Form::text},
-                 {.key = "create_host_path", .form = Form::flag},
+                 {.key = "create_host_path", .form = Form::flag, .kept = true},
                  {.key = "recursive", .form = Form::text, .shape = check_recursive}},
       .required = {}};
   return section;
@@ -200,6 +189,17 @@ constexpr std::string_view no_socket =
 
 }  // namespace
 
+const Section& grant_section() {
+  static const Section section = {
+      .fields = {{.key = "source", .form = Form::text},
+                 {.key = "target", .form = Form::text},
+                 {.key = "uid", .form = Form::text},
+                 {.key = "gid", .form = Form::text},
+                 {.key = "mode", .form = Form::text, .shape = shape_mode}},
+      .required = {}};
+  return section;
+}
+
 const Section& service_section() {
   static const Section section =
       {.fields =
@@ -213,7 +213,7 @@ const Section& service_section() {
             {.key = "cgroup_parent", .form = Form::text},
             {.key = "cgroup", .form = Form::text, .shape = check_cgroup},
             {.key = "cpu_count", .form = Form::integer},
-            {.key = "cpu_percent", .form = Form::number},
+            {.key = "cpu_percent", .form = Form::integer},
             {.key = "cpu_period", .form = Form::integer},
             {.key = "cpu_quota", .form = Form::integer},
             {.key = "cpu_rt_period", .form = Form::integer},

@@ -34,7 +34,7 @@ Loaded load_project(const LoadRequest& request) {
   Node tree = assembler.assemble(set);
   complete(tree, findings);
   findings.raise();
-  normalise(tree, name);
+  normalise(tree, {.name = name, .folder = around.folder});
   auto disabled = select_services(
       tree, {.profiles = profiles_of(request, around.environment), .services = request.services},
       findings);

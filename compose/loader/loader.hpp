@@ -4,24 +4,10 @@
 #pragma once
 
 #include "compose/loader/diagnostic.hpp"
+#include "compose/loader/request.hpp"
 #include "compose/model.hpp"
 
 namespace compose {
-
-enum class Format { none, yaml, json };
-
-struct LoadRequest {
-  Strings files;  // in their order; empty: looked for in working_dir and its parents
-  // Absolute: what relative `files` are relative to, and where a search begins.
-  std::string working_dir;
-  std::string project_dir;    // --project-directory; "" = the folder of the first file
-  std::string project_name;   // -p; "" = COMPOSE_PROJECT_NAME, else `name:`, else the folder's
-  Strings profiles;           // beside COMPOSE_PROFILES; "*" = all
-  Strings environment_files;  // --env-file; empty: .env of the project's folder, if there
-  StringMap environment;      // the caller's
-  Strings services;           // only these and what they depend on; their profiles count as enabled
-  Format format = Format::none;  // of Loaded::canonical
-};
 
 struct Loaded {
   Project project;

@@ -1,5 +1,6 @@
 #include "compose/loader/merge.hpp"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace compose {
@@ -27,6 +28,18 @@ void merge_list(Node& base, Node over, Merge how) {
   make_unique(base, how);
 }
 
+void merge_pools(Node& base, Node over, const Section& what) {
+  for (Node& item : over.items) {
+    const auto there = std::find_if(base.items.begin(), base.items.end(), [&](const Node& pool) {
+      return pool.word("subnet") == item.word("subnet");
+    });
+    if (there == base.items.end())
+      base.items.push_back(std::move(item));
+    else
+      merge(*there, std::move(item), what);
+  }
+}
+
 void merge_logging(Node& base, Node over, const Field& field) {
   const std::string_view before = base.word("driver"), after = over.word("driver");
   if (!before.empty() && !after.empty() && before != after) base.erase("options");
@@ -42,6 +55,7 @@ void merge_value(Node& base, Node over, const Field& field) {
     base = std::move(over);
     return;
   }
+  if (field.merge == Merge::by_subnet) return merge_pools(base, std::move(over), field.section());
   if (over.is_list()) return merge_list(base, std::move(over), field.merge);
   if (field.merge == Merge::logging) return merge_logging(base, std::move(over), field);
   if (field.form == Form::section) return merge(base, std::move(over), field.section());
@@ -97,7 +111,9 @@ void merge(Node& base, Node over, const Section& what) {
 }
 
 void make_unique(Node& list, Merge how) {
-  if (how == Merge::deep || how == Merge::replace || how == Merge::logging) return;
+  if (how == Merge::deep || how == Merge::replace || how == Merge::logging ||
+      how == Merge::by_subnet)
+    return;
   std::unordered_map<std::string, std::size_t> places;
   std::vector<Node> kept;
   for (Node& item : list.items) {

@@ -71,7 +71,7 @@ void lay_over(Node& service, const char* key, const StringMap& from_files) {
   service.set(key, std::move(map));
 }
 
-StringMap read_files(const Node& list, const FillRequest& request) {
+StringMap read_files(const Node& list, const std::string& key, const FillRequest& request) {
   StringMap values;
   for (const Node& entry : list.items) {
     const bool plain = entry.is_text();
@@ -80,56 +80,63 @@ StringMap read_files(const Node& list, const FillRequest& request) {
     if (path.empty()) continue;
     if (!exists(path)) {
       if (plain || required == nullptr || required->truth)
-        request.findings.error(entry.place, "", "there is no file " + path);
+        request.findings.error(entry.place, key,
+                               "there is no file " + std::string(request.sources.name(path)));
       continue;
     }
     const std::string_view format = entry.word("format");
     if (!format.empty() && format != "raw")
-      request.findings.error(entry.place, "", "env_file.format: expected raw or nothing");
+      request.findings.error(entry.place, key,
+                             "expected raw as the format, not \"" + std::string(format) + "\"");
     const Source source = request.sources.read(path);
-    const Lookup lookup = [&](std::string_view name) -> std::optional<std::string> {
-      const std::string wanted(name);
-      if (const auto outer = request.environment.find(wanted); outer != request.environment.end())
-        return outer->second;
-      const auto here = values.find(wanted);
-      return here == values.end() ? std::nullopt : std::optional(here->second);
-    };
-    for (auto& [name, value] : read_dotenv(
-             {.source = source, .lookup = lookup, .raw = format == "raw"}, request.findings))
+    const Lookup lookup = lookup_in(request.environment);
+    const DotenvRequest dotenv{
+        .source = source, .lookup = lookup, .earlier = values, .raw = format == "raw"};
+    for (auto& [name, value] : read_dotenv(dotenv, request.findings))
       values[name] = std::move(value);
   }
   return values;
 }
 
-void environment(Node& service, const FillRequest& request) {
-  if (Node* own = service.find("environment"))
-    for (Member& member : own->members)
-      if (const auto outer = request.environment.find(member.key);
-          member.value.is_null() && outer != request.environment.end())
-        member.value = Node::of_text(outer->second, member.place);
+void from_caller(Node& values, const StringMap& environment) {
+  for (Member& member : values.members)
+    if (const auto outer = environment.find(member.key);
+        member.value.is_null() && outer != environment.end())
+      member.value = Node::of_text(outer->second, member.place);
+}
+
+void environment(Node& service, const std::string& path, const FillRequest& request) {
+  if (Node* own = service.find("environment")) from_caller(*own, request.environment);
+  Node* build = service.find("build");
+  if (Node* arguments = build == nullptr ? nullptr : build->find("args")) {
+    from_caller(*arguments, request.environment);
+    std::erase_if(arguments->members, [](const Member& member) { return member.value.is_null(); });
+  }
   if (const Node* files = service.find("env_file")) {
-    lay_over(service, "environment", read_files(Node(*files), request));
+    lay_over(service, "environment", read_files(Node(*files), path + ".env_file", request));
     service.erase("env_file");
   }
   if (const Node* files = service.find("label_file")) {
-    lay_over(service, "labels", read_files(Node(*files), request));
+    lay_over(service, "labels", read_files(Node(*files), path + ".label_file", request));
     service.erase("label_file");
   }
 }
 
-void build(Node& service) {
+void build(Node& service, const std::string& folder) {
   Node* section = service.find("build");
   if (section == nullptr || !section->is_map()) return;
+  if (section->find("context") == nullptr)
+    section->set("context", Node::of_text(folder, section->place));
   if (section->find("dockerfile") == nullptr && section->find("dockerfile_inline") == nullptr)
     section->set("dockerfile", Node::of_text("Dockerfile", section->place));
 }
 
-void service(Node& node) {
+void service(Node& node, const std::string& folder) {
   if (!node.is_map()) return;
   default_network(node);
   implied_dependencies(node);
   replicas(node);
-  build(node);
+  build(node, folder);
 }
 
 // `external: {name: x}` is the old way of saying `external: true` and `name: x`.
@@ -158,13 +165,14 @@ void names(Node& project, const char* kind, const std::string& prefix) {
 
 }  // namespace
 
-void normalise(Node& project, const std::string& name) {
+void normalise(Node& project, const NormaliseRequest& request) {
+  const std::string& name = request.name;
   project.erase("version");
   project.set("name", Node::of_text(name, project.place));
   bool uses_default = false;
   if (Node* services = project.find("services")) {
     for (Member& member : services->members) {
-      service(member.value);
+      service(member.value, request.folder);
       const Node* networks = member.value.find("networks");
       uses_default = uses_default || (networks != nullptr && networks->find("default") != nullptr);
     }
@@ -180,7 +188,7 @@ void normalise(Node& project, const std::string& name) {
 void fill_environments(Node& project, const FillRequest& request) {
   if (Node* services = project.find("services"))
     for (Member& member : services->members)
-      if (member.value.is_map()) environment(member.value, request);
+      if (member.value.is_map()) environment(member.value, "services." + member.key, request);
 }
 
 }  // namespace compose

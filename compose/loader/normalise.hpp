@@ -6,7 +6,11 @@
 namespace compose {
 
 // Defaults, names on the engine, dependencies that a link or a shared namespace makes.
-void normalise(Node& project, const std::string& name);
+struct NormaliseRequest {
+  std::string name;
+  std::string folder;
+};
+void normalise(Node& project, const NormaliseRequest& request);
 
 struct FillRequest {
   const StringMap& environment;

@@ -15,24 +15,6 @@ using Json = nlohmann::ordered_json;
 // Sizes are printed as texts, as they may have units.
 bool is_size(const Field* field) { return field != nullptr && field->form == Form::bytes; }
 
-bool means_nothing(const Node& node, const Field& field) {
-  if (node.is_null()) return field.form != Form::command;
-  if (field.kept) return false;
-  switch (node.kind) {
-    case Node::Kind::boolean:
-      return !node.truth;
-    case Node::Kind::integer:
-    case Node::Kind::real:
-      return node.real == 0;
-    case Node::Kind::text:
-      return node.text.empty();
-    case Node::Kind::list:
-      return node.items.empty();
-    default:
-      return node.members.empty() && field.form != Form::section;
-  }
-}
-
 void tidy_section(Node& node, const Section& what);
 
 void tidy_value(Node& node, const Field& field) {
@@ -51,7 +33,7 @@ void tidy_section(Node& node, const Section& what) {
   std::vector<Member> ordered;
   for (const Field& field : what.fields) {
     Node* value = node.find(field.key);
-    if (value == nullptr || means_nothing(*value, field)) continue;
+    if (value == nullptr) continue;
     tidy_value(*value, field);
     ordered.push_back({std::string(field.key), value->place, std::move(*value)});
   }
@@ -98,6 +80,13 @@ Json json_of(const Node& node, Dollars dollars) {
   return map;
 }
 
+// The one control character that JSON leaves as it is.
+std::string without_delete(std::string json) {
+  for (std::size_t at = 0; (at = json.find('\x7f', at)) != json.npos;)
+    json.replace(at, 1, "\\u007f");
+  return json;
+}
+
 // A quoted text is a JSON string, which YAML reads the same. Plain where nothing can mistake it.
 std::string yaml_scalar(const std::string& text) {
   const bool plain =
@@ -111,7 +100,7 @@ std::string yaml_scalar(const std::string& text) {
   const bool word = text == "yes" || text == "no" || text == "on" || text == "off" || text == "y" ||
                     text == "n" || text == "Yes" || text == "No";
   if (plain && !word && (text.front() < '0' || text.front() > '9')) return text;
-  return Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return without_delete(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 void yaml(const Json& node, int depth, std::string& out);
@@ -151,7 +140,8 @@ void yaml(const Json& node, int depth, std::string& out) {
 void tidy(Node& project) { tidy_section(project, project_section()); }
 
 std::string json_text(const Node& project) {
-  return json_of(project, Dollars::doubled).dump(2, ' ', false, Json::error_handler_t::replace) +
+  return without_delete(json_of(project, Dollars::doubled)
+                            .dump(2, ' ', false, Json::error_handler_t::replace)) +
          "\n";
 }
 

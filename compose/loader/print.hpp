@@ -1,13 +1,11 @@
 // The canonical form as text.
 #pragma once
 
-#include "compose/loader/loader.hpp"
 #include "compose/loader/node.hpp"
 
 namespace compose {
 
-// Takes out what is off, 0 or empty and means nothing then, brings keys into the table's order and
-// services into that of their names.
+// Brings keys into the table's order and services into that of their names; sizes become texts.
 void tidy(Node& project);
 
 // A $ is written as $$, so that the text reads back to the same.

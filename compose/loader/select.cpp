@@ -71,6 +71,7 @@ void keep_only(Node& project, const char* kind, const Names& used) {
   Node* all = project.find(kind);
   if (all == nullptr) return;
   std::erase_if(all->members, [&](const Member& member) { return !used.contains(member.key); });
+  if (all->members.empty()) project.erase(kind);
 }
 
 }  // namespace

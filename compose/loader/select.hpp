@@ -3,8 +3,8 @@
 
 #include <map>
 
-#include "compose/loader/loader.hpp"
 #include "compose/loader/node.hpp"
+#include "compose/model.hpp"
 
 namespace compose {
 

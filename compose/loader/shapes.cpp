@@ -15,6 +15,8 @@ constexpr std::string_view remote[] = {"http://", "https://",    "git://", "git@
                                        "ssh://",  "github.com/", "oci://", "docker-image://",
                                        "target:", "service:"};
 
+constexpr char not_fetched[] = "remote files are not fetched by campaignctl; fetch it first";
+
 bool is_remote(std::string_view text) {
   return std::any_of(std::begin(remote), std::end(remote),
                      [&](std::string_view prefix) { return text.starts_with(prefix); });
@@ -127,9 +129,8 @@ void shape_label_file(Node& node, const Path&, Context& context) {
 void shape_build(Node& node, const Path&, Context& context) {
   as_map(node, "context");
   if (!node.is_map()) return;
-  if (node.find("context") == nullptr) node.set("context", Node::of_text(".", node.place));
-  Node& folder = *node.find("context");
-  if (folder.is_text() && !is_remote(folder.text)) rebase(folder, context);
+  Node* folder = node.find("context");
+  if (folder != nullptr && folder->is_text() && !is_remote(folder->text)) rebase(*folder, context);
 }
 
 void shape_build_contexts(Node& node, const Path&, Context& context) {
@@ -140,9 +141,11 @@ void shape_build_contexts(Node& node, const Path&, Context& context) {
 void shape_extends(Node& node, const Path& path, Context& context) {
   as_map(node, "service");
   if (Node* file = node.find("file"); file != nullptr && file->is_text()) {
-    if (is_remote(file->text))
-      context.findings.error(file->place, Path{&path, "file"},
-                             "remote files are not fetched by campaignctl; fetch it first");
+    if (is_remote(file->text)) {
+      context.findings.error(file->place, Path{&path, "file"}, not_fetched);
+      node.mark = Node::Mark::reset;
+      return;
+    }
     rebase(*file, context);
   }
 }
@@ -151,12 +154,15 @@ void shape_include(Node& node, const Path& path, Context& context) {
   each_item(node, path, [&](Node& item, const Path& at) {
     as_map(item, "path");
     Node* files = item.find("path");
-    if (files != nullptr) as_list(*files);
-    if (files != nullptr)
-      for (Node& file : files->items)
-        if (file.is_text() && is_remote(file.text))
-          context.findings.error(file.place, at,
-                                 "remote files are not fetched by campaignctl; fetch it first");
+    if (files == nullptr)
+      context.findings.error(item.place, at, "`path` is missing: the file that is included");
+    if (files == nullptr) return;
+    as_list(*files);
+    std::erase_if(files->items, [&](const Node& file) {
+      const bool far = file.is_text() && is_remote(file.text);
+      if (far) context.findings.error(file.place, at, not_fetched);
+      return far;
+    });
   });
 }
 
@@ -172,6 +178,13 @@ void shape_gpus(Node& node, const Path& path, Context& context) {
     context.findings.error(node.place, path, "expected all or a list of maps, not " + spoken(node));
     node = Node::of_list(node.place);
   }
+  shape_device_requests(node, path, context);
+}
+
+void shape_device_requests(Node& node, const Path&, Context&) {
+  for (Node& item : node.items)
+    if (item.is_map() && item.find("count") == nullptr && item.find("device_ids") == nullptr)
+      item.set("count", Node::of_integer(-1, item.place));
 }
 
 void shape_device_count(Node& node, const Path&, Context&) {
@@ -183,7 +196,8 @@ void shape_devices(Node& node, const Path& path, Context& context) {
     if (item.is_map()) {
       if (item.word("target").empty())
         context.findings.error(item.place, at, "`target` is missing: the path in the container");
-      if (item.find("permissions") == nullptr)
+      const Node* rights = item.find("permissions");
+      if (rights == nullptr || (rights->is_text() && rights->text.empty()))
         item.set("permissions", Node::of_text("rwm", item.place));
       return;
     }
@@ -196,7 +210,8 @@ void shape_devices(Node& node, const Path& path, Context& context) {
     const std::string target =
         first == text.npos ? source : text.substr(first + 1, second - first - 1);
     const std::string rights = second == text.npos ? "rwm" : text.substr(second + 1);
-    if (source.empty() || target.empty() || rights.find_first_not_of("rwm") != rights.npos)
+    if (source.empty() || target.empty() || rights.empty() ||
+        rights.find_first_not_of("rwm") != rights.npos)
       context.findings.error(item.place, at,
                              "expected HOST[:CONTAINER[:rwm]], not " + spoken(item));
     map.set("source", Node::of_text(source, item.place));
@@ -271,7 +286,7 @@ void shape_extra_hosts(Node& node, const Path& path, Context& context) {
   Node list = Node::of_list(node.place);
   list.mark = node.mark;
   const auto add = [&](const std::string& host, std::string_view address, const Node& where) {
-    if (address.starts_with('[') && address.ends_with(']'))
+    while (address.size() > 1 && address.starts_with('[') && address.ends_with(']'))
       address = address.substr(1, address.size() - 2);
     list.items.push_back(Node::of_text(host + "=" + std::string(address), where.place));
   };
@@ -303,10 +318,8 @@ void shape_external(Node& node, const Path& path, Context& context) {
   const bool yes = node.kind == Node::Kind::boolean ? node.truth : node.text == "true";
   if (node.kind != Node::Kind::boolean && node.text != "true" && node.text != "false")
     context.findings.error(node.place, path, "expected true or false, not " + spoken(node));
-  if (yes)
-    node = Node::of_map(node.place);
-  else
-    node = Node{.place = node.place};
+  node = Node::of_map(node.place);
+  if (!yes) node.mark = Node::Mark::reset;
 }
 
 void shape_health_test(Node& node, const Path& path, Context& context) {

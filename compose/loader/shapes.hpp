@@ -16,6 +16,8 @@ void shape_build_contexts(Node& node, const Path& path, Context& context);
 void shape_extends(Node& node, const Path& path, Context& context);
 void shape_include(Node& node, const Path& path, Context& context);
 void shape_gpus(Node& node, const Path& path, Context& context);
+// Of neither a count nor ids all devices are meant.
+void shape_device_requests(Node& node, const Path& path, Context& context);
 void shape_device_count(Node& node, const Path& path, Context& context);
 void shape_devices(Node& node, const Path& path, Context& context);
 void shape_secret_grants(Node& node, const Path& path, Context& context);
@@ -32,6 +34,8 @@ void shape_driver_opts(Node& node, const Path& path, Context& context);
 // Words of which one is expected.
 void check_restart(Node& node, const Path& path, Context& context);
 void check_pull_policy(Node& node, const Path& path, Context& context);
+void check_order(Node& node, const Path& path, Context& context);
+void check_attestation(Node& node, const Path& path, Context& context);
 void check_cgroup(Node& node, const Path& path, Context& context);
 void check_condition(Node& node, const Path& path, Context& context);
 void check_mount_type(Node& node, const Path& path, Context& context);

@@ -45,6 +45,15 @@ void check_pull_policy(Node& node, const Path& path, Context& context) {
              {"always", "never", "missing", "build", "daily", "weekly", "every_12h"});
 }
 
+void check_order(Node& node, const Path& path, Context& context) {
+  expect_one(node, path, context, {"start-first", "stop-first"});
+}
+
+void check_attestation(Node& node, const Path& path, Context& context) {
+  if (!node.is_text() && node.kind != Node::Kind::boolean)
+    context.findings.error(node.place, path, "expected text, true or false, not " + spoken(node));
+}
+
 void check_cgroup(Node& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"host", "private"});
 }

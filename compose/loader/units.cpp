@@ -54,15 +54,15 @@ std::optional<std::int64_t> duration_ns(std::string_view text) {
   if (negative || text.starts_with('+')) text.remove_prefix(1);
   if (text == "0") return 0;
   if (text.empty()) return std::nullopt;
-  double sum = 0;
+  long double sum = 0;  // exact for every whole nanosecond that fits
   while (!text.empty()) {
     const auto number = take_number(text);
     const auto unit = number ? take_unit(text) : std::nullopt;
     if (!unit) return std::nullopt;
-    sum += *number * *unit;
+    sum += static_cast<long double>(*number) * *unit;
   }
   if (sum > 9.2e18) return std::nullopt;
-  return static_cast<std::int64_t>(std::llround(negative ? -sum : sum));
+  return static_cast<std::int64_t>(std::llroundl(negative ? -sum : sum));
 }
 
 std::string duration_text(std::int64_t ns) {

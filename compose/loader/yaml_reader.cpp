@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -16,9 +17,11 @@ namespace compose {
 namespace {
 
 constexpr std::size_t deepest = 64;
-constexpr std::size_t longest_key = 512;
+constexpr std::size_t most_documents = 1000;
+constexpr std::size_t longest_key = 500;
 constexpr std::size_t largest_expansion = std::size_t{64} << 20;
 constexpr std::string_view yaml_tag = "tag:yaml.org,2002:";
+constexpr char too_deep[] = "nested deeper than 64 levels";
 constexpr char as_key[] = "a list or map stands where a key is expected; is a bracket not closed?";
 
 struct Refused {
@@ -33,11 +36,26 @@ std::size_t weight(const Node& node) {
   return sum;
 }
 
+std::size_t depth(const Node& node) {
+  std::size_t most = 0;
+  for (const Node& item : node.items) most = std::max(most, depth(item));
+  for (const Member& member : node.members) most = std::max(most, depth(member.value));
+  return most + (node.is_scalar() ? 0 : 1);
+}
+
 class Builder : public YAML::EventHandler {
  public:
   Builder(std::string_view file, Findings& findings) : file_(file), findings_(findings) {}
 
-  void OnDocumentStart(const YAML::Mark&) override { documents_.emplace_back(); }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // yaml-cpp does not get past some characters: it begins a document there again and again.
+    if (!documents_.empty() && (mark.pos == began_ || documents_.size() >= most_documents))
+      refuse(place(mark), mark.pos == began_
+                              ? "not valid YAML: no value begins so; put it in quotes"
+                              : "more than 1000 documents in one file");
+    began_ = mark.pos;
+    documents_.emplace_back();
+  }
   void OnDocumentEnd() override {
     frames_.clear();
     anchors_.clear();
@@ -100,6 +118,7 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   std::vector<Node> documents_;
   std::size_t expanded_ = 0;
+  int began_ = -1;  // where the last document did
 };
 
 std::string Builder::dotted() const {
@@ -128,6 +147,7 @@ void Builder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
   if (known == anchors_.end()) refuse(at, "this alias refers to a value that contains it");
   expanded_ += weight(known->second);
   if (expanded_ > largest_expansion) refuse(at, "aliases expand to more than 64 MiB");
+  if (frames_.size() + depth(known->second) > deepest) refuse(at, too_deep);
   if (expects_key()) return take_key(at, known->second.text, known->second);
   put(0, known->second);
 }
@@ -159,7 +179,7 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
 
 void Builder::open(const std::string& tag, YAML::anchor_t anchor, Node node) {
   if (expects_key()) refuse(node.place, as_key);
-  if (frames_.size() >= deepest) refuse(node.place, "nested deeper than 64 levels");
+  if (frames_.size() >= deepest) refuse(node.place, too_deep);
   node.mark = mark_of(tag, node.place);
   Frame frame;
   frame.value = std::move(node);
@@ -201,7 +221,10 @@ void Builder::attach(Node node) {
 void Builder::take_key(const Place& at, const std::string& text, const Node& meaning) {
   if (!meaning.is_scalar()) refuse(at, as_key);
   if (text.empty()) refuse(at, "there is no key before the colon");
-  if (text.size() > longest_key) refuse(at, "a key longer than 512 bytes");
+  if (text.size() > longest_key) refuse(at, "a key longer than 500 bytes");
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }))
+    refuse(at, "a key with a control character in it");
   if (!meaning.is_text()) complain(at, "the key `" + text + "` is no text; write it in quotes");
   Frame& frame = frames_.back();
   frame.key = text;

@@ -1,6 +1,6 @@
 // YAML text to Nodes: yaml-cpp scans, the rest is ours, because yaml-cpp 0.7 neither resolves merge
-// keys nor notices duplicate keys. Bounds: 64 levels, 512 bytes a key, and aliases may add at most
-// 64 MiB to what the text says.
+// keys nor notices duplicate keys. Bounds: 64 levels, 500 bytes a key (yaml-cpp finds no longer
+// ones), and aliases may add at most 64 MiB to what the text says.
 #pragma once
 
 #include <vector>

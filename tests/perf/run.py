@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 
+import compose
 import footprint
 import overhead
 import persistent
 import scale
 from bench import IMAGE, LABEL, OURS, Bench, UnixConnection, engine_socket
 
-PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run, "persistent": persistent.run}
+PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run, "persistent": persistent.run,
+         "compose": compose.run}
 
 
 def arguments():
