@@ -167,6 +167,7 @@ class DockerEngine : public Engine {
     const auto path = container_path(id, std::string("?v=1") + (force_running ? "&force=1" : ""));
     try {
       co_await session_.call(calls_.change("DELETE", path, "removal of " + short_id(id)));
+      co_return;
     } catch (const EngineError& error) {
       if (error.not_found()) co_return;
       const bool under_way =
@@ -191,6 +192,14 @@ class DockerEngine : public Engine {
     const auto answer =
         co_await session_.call(calls_.get(container_path(id, query), "logs of " + short_id(id)));
     co_return demultiplexed(answer.body, state.tty);
+  }
+
+  Task<std::unique_ptr<OutputStream>> follow_logs(const std::string& id) override {
+    const auto state = co_await inspect(id);
+    auto stream = co_await session_.open(calls_.get(
+        container_path(id, "/logs?follow=1&stdout=1&stderr=1"), "logs of " + short_id(id)));
+    co_return make_output_stream(
+        std::move(stream), state.tty ? StreamDemux::Format::raw : StreamDemux::Format::framed);
   }
 
   Task<std::unique_ptr<EventStream>> events(const std::map<std::string, std::string>& labels,

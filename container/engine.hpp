@@ -93,6 +93,9 @@ class Engine {
   virtual Task<std::vector<ContainerSummary>> list(
       const std::map<std::string, std::string>& labels) = 0;
   virtual Task<std::string> logs(const std::string& id, int tail) = 0;
+  // Its logs from their beginning, then on as they come; ends with the container. Read from what
+  // the engine has stored: a slow reader does not stall the container.
+  virtual Task<std::unique_ptr<OutputStream>> follow_logs(const std::string& id) = 0;
   virtual Task<std::unique_ptr<EventStream>> events(
       const std::map<std::string, std::string>& labels, std::int64_t since_nano) = 0;
   virtual Task<std::optional<ImageInfo>> image(const std::string& reference) = 0;

@@ -14,5 +14,11 @@ inline constexpr char host[] = "campaignctl.host";
 // Absolute path of the campaign's controller.lock.
 inline constexpr char lock[] = "campaignctl.lock";
 inline constexpr char gpus[] = "campaignctl.gpus";
+// Of a container that is held alive for execs, and of its network: whose they are. Such a container
+// has no run.
+inline constexpr char service[] = "campaignctl.service";
+inline constexpr char worker[] = "campaignctl.worker";
+// On the server beside the container of a run; the value is empty.
+inline constexpr char server[] = "campaignctl.server";
 
 }  // namespace container::label

@@ -19,6 +19,12 @@ struct AttemptPaths {
   std::filesystem::path exchange;  // the folder that is /campaign inside, for `launch`
 };
 
+// How the server beside a client ended, where it ended first.
+struct ServerEnding {
+  bool known = false;  // false: lost, or the engine cannot say
+  std::optional<int> exit_code, signal;
+};
+
 // How the process of an attempt ended, as far as it can be known.
 struct ProcessEnding {
   bool known = false;         // false: lost, or the engine cannot say
@@ -29,6 +35,7 @@ struct ProcessEnding {
   std::string error;
   double started_utc = 0, finished_utc = 0;
   std::optional<campaign::Outcome> outcome;  // the launcher's own
+  std::optional<ServerEnding> server;        // it ended before its client
 };
 
 // Why we ended it ourselves, if we did.
@@ -45,10 +52,15 @@ struct Attempt {
   int worker = 0, position = 0;
   Entry entry = Entry::fresh;
   bool resumed = false, repeated = false;
+  bool cold = false;  // without warmup, in a container and a home of its own
 
   const campaign::Runner* runner = nullptr;  // effective, placeholders unfilled
   AttemptPaths paths;
   std::string container_name, container_id;
+  std::string service;      // its container is held alive for this service's execs; "" = its own
+  int container_run = 0;    // the n-th run of that container, from 1; 0 = its own, or not known
+  bool distrusted = false;  // its container is not to be used again
+  std::string server_id;    // the container of the server beside it
   std::int64_t pid = 0;
   std::uint64_t pid_start = 0;
   bool claimed = false, started = false;
@@ -69,6 +81,7 @@ struct Attempt {
   std::vector<std::string> neighbours;
   campaign::FailureClass cls = campaign::FailureClass::none;
   std::string message;
+  std::vector<std::string> notes;  // of what happened around it
   campaign::Verdict verdict;
 
   std::string name() const { return campaign::attempt_name(run, number); }

@@ -34,6 +34,17 @@ std::optional<Classified> classify_start(const ProcessEnding& ending) {
   return std::nullopt;
 }
 
+// A server that came to an end before its client: by its own doing, or by somebody else's.
+Classified classify_server(const ServerEnding& server) {
+  if (server.known && server.exit_code)
+    return {FailureClass::payload,
+            "its server ended with exit code " + std::to_string(*server.exit_code)};
+  if (server.signal)
+    return {FailureClass::infra,
+            std::string("its server was killed by ") + strsignal(*server.signal)};
+  return {FailureClass::infra, "its server is gone"};
+}
+
 }  // namespace
 
 Classified classify(const ProcessEnding& ending, OurStop our_stop) {
@@ -43,6 +54,7 @@ Classified classify(const ProcessEnding& ending, OurStop our_stop) {
     return {FailureClass::stalled, "gave no sign of life (output, metrics) and was stopped"};
   if (our_stop == OurStop::stopped) return {FailureClass::interrupted, "stopped on request"};
   const bool failed = ending.signal || ending.exit_code.value_or(0) != 0;
+  if (ending.server && !ending.engine_gap) return classify_server(*ending.server);
   if (ending.engine_gap && failed && looks_like_the_engines_doing(ending))
     return {FailureClass::infra,
             "the engine went away while it ran (" + how_it_exited(ending) + ")"};
@@ -65,9 +77,14 @@ FailureClass refine_by_log(FailureClass cls, const std::string& log_tail) {
                                       "CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation",
                                       "HIP out of memory",        "OutOfMemoryError: CUDA"};
   if (cls != FailureClass::payload) return cls;
+  if (lost_its_gpu(log_tail)) return FailureClass::infra;
   for (const char* text : texts)
     if (log_tail.find(text) != std::string::npos) return FailureClass::gpu_oom;
   return cls;
+}
+
+bool lost_its_gpu(const std::string& log_tail) {
+  return log_tail.find("Failed to initialize NVML") != std::string::npos;
 }
 
 }  // namespace controller

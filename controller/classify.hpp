@@ -13,7 +13,11 @@ struct Classified {
 
 // Before results are looked at: `none` means that the process exited 0 by itself.
 Classified classify(const ProcessEnding& ending, OurStop our_stop);
-// Texts of known out-of-memory errors of GPU frameworks turn a payload failure into gpu_oom.
+// Texts of known out-of-memory errors of GPU frameworks turn a payload failure into gpu_oom, those
+// of a container that has lost its devices into infra.
 campaign::FailureClass refine_by_log(campaign::FailureClass cls, const std::string& log_tail);
+// The container has lost its devices, as happens when the host reloads its device rules: another
+// one has them.
+bool lost_its_gpu(const std::string& log_tail);
 
 }  // namespace controller

@@ -15,17 +15,19 @@ namespace controller {
 
 namespace {
 
-std::string label_of(const container::ContainerSummary& summary, const char* key) {
-  const auto found = summary.labels.find(key);
-  return found == summary.labels.end() ? "" : found->second;
+using Labels = std::map<std::string, std::string>;
+
+std::string label_of(const Labels& labels, const char* key) {
+  const auto found = labels.find(key);
+  return found == labels.end() ? "" : found->second;
 }
 
-// Why a container may not be removed, "" when its owner is proved to be dead.
-std::string why_left(const container::ContainerSummary& summary) {
+// Why what has these labels may not be removed, "" when its owner is proved to be dead.
+std::string why_left(const Labels& labels) {
   utsname names{};
   uname(&names);
-  const std::string host = label_of(summary, container::label::host),
-                    lock = label_of(summary, container::label::lock);
+  const std::string host = label_of(labels, container::label::host),
+                    lock = label_of(labels, container::label::lock);
   if (host.empty() || lock.empty()) return "it does not say who owns it (--force removes it)";
   if (host != names.nodename)
     return "it belongs to a controller on " + host + " (--force removes it)";
@@ -37,13 +39,22 @@ Task<DownResult> remove_all(container::Engine& engine, const DownRequest& reques
                             const std::string& uid) {
   DownResult result;
   for (const auto& summary : co_await engine.list({{container::label::uid, uid}})) {
-    const std::string why = uid.empty() ? why_left(summary) : "";
+    const std::string why = uid.empty() ? why_left(summary.labels) : "";
     if (!why.empty() && !request.force) {
       result.left.push_back(summary.name + ": " + why);
       continue;
     }
     co_await engine.remove(summary.id, true);
     result.removed.push_back(summary.name);
+  }
+  for (const auto& network : co_await engine.networks().list({{container::label::uid, uid}})) {
+    const std::string why = uid.empty() ? why_left(network.labels) : "";
+    if (!why.empty() && !request.force) {
+      result.left.push_back("network " + network.name + ": " + why);
+      continue;
+    }
+    co_await engine.networks().remove(network.id);
+    result.removed.push_back("network " + network.name);
   }
   co_return result;
 }

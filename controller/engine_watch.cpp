@@ -1,37 +1,43 @@
 #include "controller/engine_watch.hpp"
 
-#include <algorithm>
-
 #include "container/labels.hpp"
+#include "controller/supervise/async_executor.hpp"
 
 namespace controller {
 
 namespace {
 
-// Until the stream is cut; `since` moves on past what was seen.
-Task<> follow(const EngineWatchParts& parts, std::int64_t& since) {
-  auto events = co_await parts.engine->events({{container::label::uid, parts.uid}}, since);
-  while (auto event = co_await events->next()) {
-    since = event->time_nano + 1;
-    if (event->action == "die" || event->action == "destroy") parts.on_end(event->id);
+// What one incarnation leaves to the next.
+struct EngineWatch {
+  EngineWatchParts parts;
+  std::int64_t since = 0;
+
+  Task<> follow(supervise::ServiceContext& context) {
+    auto events = co_await parts.engine->events({{container::label::uid, parts.uid}}, since);
+    context.ready();
+    while (auto event = co_await events->next()) {
+      since = event->time_nano + 1;
+      parts.on_event(*event);
+    }
+    throw container::EngineError(0, "the engine's events were cut");
   }
-}
+};
 
 }  // namespace
 
-Task<> watch_engine(EngineWatchParts parts) {
-  constexpr double shortest = 0.5, longest = 30;
-  std::int64_t since = 0;
-  for (double pause = shortest; !parts.over(); pause = std::min(pause * 2, longest)) {
-    const std::int64_t before = since;
-    try {
-      co_await follow(parts, since);
-    } catch (const container::EngineError&) {
-      // The wait of each run tells too; the stream is opened again after the pause.
-    }
-    if (since != before) pause = shortest;
-    if (!parts.over()) co_await parts.wake->wait(pause);
-  }
+void watch_engine(supervise::Host& host, EngineWatchParts parts) {
+  const auto watch = std::make_shared<EngineWatch>(EngineWatch{.parts = std::move(parts)});
+  const supervise::ServiceBody body = [watch](supervise::ServiceContext& context) -> Task<> {
+    co_await context.unless_stopped(watch->follow(context));
+  };
+  std::vector<supervise::Service> services;
+  services.push_back({.policy = {.name = "events", .stop_within = 1},
+                      .executor = std::make_unique<supervise::AsyncExecutor>(
+                          host.io(), body, supervise::Ready::when_told)});
+  host.add({.name = engine_watch_name,
+            .back_off = {.first = 0.5, .longest = 30},
+            .max_restarts = std::nullopt},
+           std::move(services));
 }
 
 }  // namespace controller

@@ -1,19 +1,19 @@
-// A second witness of exits: the engine's event stream, opened anew with a back-off whenever it is
-// cut.
+// A second witness of exits: the engine's event stream, as a supervised service. When it is cut,
+// the supervisor opens it anew after a back-off, and it goes on past what was seen.
 #pragma once
 
 #include "container/engine.hpp"
-#include "controller/stages/run_context.hpp"
+#include "controller/supervise/host.hpp"
 
 namespace controller {
+
+inline constexpr char engine_watch_name[] = "engine events";
 
 struct EngineWatchParts {
   container::Engine* engine = nullptr;
   std::string uid;
-  Wake* wake = nullptr;
-  std::function<void(const std::string& container_id)> on_end;  // died, or was removed
-  std::function<bool()> over;                                   // the watch is to end
+  std::function<void(const container::EngineEvent& event)> on_event;
 };
-Task<> watch_engine(EngineWatchParts parts);
+void watch_engine(supervise::Host& host, EngineWatchParts parts);
 
 }  // namespace controller

@@ -9,6 +9,10 @@
 
 #include "controller/wake.hpp"
 
+namespace boost::asio {
+class io_context;
+}
+
 namespace controller {
 
 struct Command {
@@ -50,6 +54,25 @@ class GatedProcess {
   std::int64_t pid_ = 0;
   int gate_ = -1;
 };
+
+// A child that stays: it is watched, signalled and, where that is asked for, spoken to in lines.
+// In a session of its own; when it has ended, what is left of its process group is killed.
+class Child {
+ public:
+  virtual ~Child() = default;  // kills the group of one that still runs; tells nothing more
+  virtual std::int64_t pid() const = 0;
+  virtual void signal(int number) = 0;  // to its process group, unless it has ended
+  // False: it has ended, or takes nothing more. Never blocks.
+  virtual bool send(const std::string& line) = 0;
+};
+struct ChildParts {
+  Command command;
+  std::function<void(int exit_code)> on_exit;  // once, after it was reaped; 128 + signal
+  // Given: its standard input and output are a socket to us, and this hears each line of it.
+  std::function<void(const std::string& line)> on_line = {};
+};
+// Throws std::system_error when it cannot be started.
+std::unique_ptr<Child> spawn_child(boost::asio::io_context& io, ChildParts parts);
 
 // Field 22 of /proc/PID/stat: with the boot id it names a process for good. 0 = no such process.
 std::uint64_t process_start_time(std::int64_t pid);

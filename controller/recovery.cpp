@@ -4,6 +4,7 @@
 
 #include "campaign/config/value.hpp"
 #include "campaign/state/files.hpp"
+#include "container/exec.hpp"
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
 #include "controller/process.hpp"
@@ -97,6 +98,19 @@ void look_for_accepted(const RunContext& context, campaign::ReconcileInput& inpu
   }
 }
 
+// Execs have no list of their own: each container that is held alive is asked for those of runs in
+// flight.
+Task<> look_for_execs(container::Engine& engine, campaign::ReconcileInput& input) {
+  for (const auto& [run, state] : input.fold->runs) {
+    if (!in_flight(state) || state.service.empty()) continue;
+    const std::string attempt = campaign::attempt_name(run, state.attempt);
+    for (const Observed& each : input.containers)
+      if (each.name == state.container && each.state == Observed::State::running &&
+          co_await container::find_exec(engine, each.id, attempt))
+        input.execs.insert(attempt);
+  }
+}
+
 class Recovery {
  public:
   explicit Recovery(const RecoveryInput& input) : input_(input), context_(*input.context) {
@@ -117,6 +131,8 @@ class Recovery {
   using Action = ReconcileStep::Action;
 
   Task<> take(const ReconcileStep& step) {
+    const bool exec = !context_.ledger->fold().run(step.run).service.empty();
+    if (exec && !index_.contains(step.run)) co_return co_await remove(step);
     switch (step.action) {
       case Action::adopt:
       case Action::unpause_adopt:
@@ -171,7 +187,11 @@ class Recovery {
     attempt->entry = entry;
     attempt->resumed = true;
     attempt->repeated = state.repeated;
+    attempt->cold = context_.campaign->cold_start.force_cold_start;
     attempt->claimed = true;
+    attempt->service = state.service;
+    attempt->server_id = state.server;
+    attempt->worker = state.worker;
     attempt->paths = attempt_paths(context_.results, *attempt);
     attempt->container_name = state.container;
     attempt->container_id = step.id.empty() ? state.container_id : step.id;
@@ -238,11 +258,14 @@ Task<campaign::ReconcileInput> observe(const RunContext& context, container::Eng
            .attempt = std::atoi(label_of(summary, container::label::attempt).c_str()),
            .id = summary.id,
            .name = summary.name,
-           .state = observed_state(summary.status)});
+           .state = observed_state(summary.status),
+           .server = summary.labels.contains(container::label::server),
+           .service = label_of(summary, container::label::service)});
       if (!run.empty()) input.on_disk[run] = look_on_disk(context, run, fold.run(run));
     }
   for (const auto& [run, state] : fold.runs)
     if (in_flight(state)) input.on_disk[run] = look_on_disk(context, run, state);
+  if (engine) co_await look_for_execs(*engine, input);
   look_for_accepted(context, input);
   co_return input;
 }
@@ -261,6 +284,8 @@ Task<int> sweep(container::Engine& engine, const std::string& uid) {
     co_await engine.remove(summary.id, true);
     ++removed;
   }
+  for (const auto& network : co_await engine.networks().list({{container::label::uid, uid}}))
+    co_await engine.networks().remove(network.id);
   co_return removed;
 }
 

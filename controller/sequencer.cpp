@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
@@ -13,7 +14,7 @@
 #include <unordered_map>
 
 #include "container/labels.hpp"
-#include "controller/runners/docker_spec.hpp"
+#include "controller/runners/held_spec.hpp"
 
 namespace controller {
 
@@ -60,7 +61,7 @@ Sequencer::Sequencer(SequencerInput input)
     recovered_.push_back(std::move(attempt));
   }
   for (const auto& experiment : plan_.experiments)
-    runners_.push_back(*campaign::runner_for(*context_.campaign, experiment.backend));
+    runners_.push_back(*campaign::runner_of(*context_.campaign, experiment));
   if (context_.campaign->execution.pilot || pilot_only_)
     for (std::uint32_t i = 0; i < plan_.experiments.size(); ++i)
       if (!fold_.pilots.contains(campaign::pilot_id(plan_.experiments[i])) ||
@@ -111,7 +112,7 @@ Task<> Sequencer::guarded_work(int worker) {
   context_.wake->notify();
 }
 
-void Sequencer::fatal(std::exception_ptr failure) {
+void Sequencer::fatal(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const std::exception& error) {
@@ -134,18 +135,27 @@ Task<AttemptPtr> Sequencer::next_attempt(int worker) {
     co_await release(*attempt);
   }
   for (;;) {
-    if (!recovered_.empty()) {
-      AttemptPtr attempt = std::move(recovered_.front());
-      recovered_.pop_front();
-      attempt->worker = worker;
-      co_return attempt;
-    }
+    if (AttemptPtr attempt = take_recovered(worker)) co_return attempt;
     if (context_.stop->no_new_runs()) co_return nullptr;
     double until = std::numeric_limits<double>::infinity();
     if (AttemptPtr attempt = draw(worker, false, &until)) co_return attempt;
     if (until == 0 || context_.stop->no_new_runs()) co_return nullptr;
     co_await context_.wake->wait(until - context_.clock->utc());
   }
+}
+
+// An exec goes on with the worker whose container it runs in.
+AttemptPtr Sequencer::take_recovered(int worker) {
+  const auto free = [&](const AttemptPtr& attempt) {
+    return attempt->service.empty() || attempt->worker == worker ||
+           attempt->worker >= static_cast<int>(ahead_.size());
+  };
+  const auto found = std::find_if(recovered_.begin(), recovered_.end(), free);
+  if (found == recovered_.end()) return nullptr;
+  AttemptPtr attempt = std::move(*found);
+  recovered_.erase(found);
+  attempt->worker = worker;
+  return attempt;
 }
 
 // `wait_until`: when to try again (UTC; infinity = at a change), 0 = there is nothing left to draw.
@@ -179,6 +189,7 @@ AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
   attempt->runner = &runners_[attempt->planned.experiment];
   attempt->run = order_.id(index);
   attempt->worker = worker;
+  attempt->cold = context_.campaign->cold_start.force_cold_start;
   const campaign::RunState& state = fold_.run(attempt->run);
   attempt->number = state.attempt + 1;
   while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun"))
@@ -198,6 +209,7 @@ AttemptPtr Sequencer::make_pilot(std::uint32_t experiment, int worker) {
   attempt->runner = &runners_[experiment];
   attempt->run = campaign::pilot_id(*attempt->experiment);
   attempt->worker = worker;
+  attempt->cold = context_.campaign->cold_start.force_cold_start;
   while (std::filesystem::exists(context_.results.ctl(attempt->name()))) ++attempt->number;
   attempt->gap_length = context_.campaign->execution.config_gap_seconds;
   ++pilots_in_flight_;
@@ -230,8 +242,12 @@ void Sequencer::claim(Attempt& attempt) {
   attempt.position = fold_.position + 1;
   attempt.claimed_boottime = context_.clock->boottime();
   const bool docker = attempt.runner->type == campaign::RunnerType::docker;
-  if (docker)
+  if (docker && attempt.runner->persistent()) {
+    attempt.service = service_of(*context_.campaign, attempt.experiment->backend);
+    attempt.container_name = held_name(context_.manifest->uid, attempt.service, attempt.worker);
+  } else if (docker) {
     attempt.container_name = container_name(context_.manifest->uid, attempt.run, attempt.number);
+  }
   std::vector<campaign::Event> events;
   if (!attempt.pilot && attempt.planned.cycle > fold_.cycle_entered)
     events.push_back(campaign::event::CycleEntered{.cycle = attempt.planned.cycle});
@@ -241,7 +257,8 @@ void Sequencer::claim(Attempt& attempt) {
                                             .container = attempt.container_name,
                                             .engine_id = docker ? context_.engine_id : "",
                                             .host = context_.host,
-                                            .position = attempt.position});
+                                            .position = attempt.position,
+                                            .service = attempt.service});
   context_.ledger->append(events);
   attempt.claimed = true;
   last_experiment_ = attempt.planned.experiment;

@@ -35,6 +35,7 @@ class Sequencer {
   Task<> work(int worker);
   Task<> guarded_work(int worker);
   Task<AttemptPtr> next_attempt(int worker);
+  AttemptPtr take_recovered(int worker);
   AttemptPtr draw(int worker, bool look_ahead, double* wait_until);
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
@@ -57,7 +58,7 @@ class Sequencer {
   void take_up_streaks();
   void skip_rest(std::uint32_t experiment, const std::string& reason);
   void check_room();
-  void fatal(std::exception_ptr failure);
+  void fatal(const std::exception_ptr& failure);
 
   RunContext& context_;
   const campaign::Plan& plan_;

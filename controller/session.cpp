@@ -12,7 +12,6 @@
 
 #include "campaign/state/files.hpp"
 #include "campaign/state/session_state.hpp"
-#include "controller/engine_watch.hpp"
 #include "controller/errors.hpp"
 #include "controller/session_run.hpp"
 #include "controller/stages/hooks.hpp"
@@ -75,7 +74,7 @@ bool SessionRun::nothing_to_do() const {
 
 SessionResult SessionRun::go() {
   for (const auto& experiment : state_.manifest.plan.experiments)
-    runners_.push_back(*campaign::runner_for(state_.campaign, experiment.backend));
+    runners_.push_back(*campaign::runner_of(state_.campaign, experiment));
   asio::co_spawn(loop_.io, pulse(), asio::detached);
   auto end = run_sync<SequenceEnd>(loop_.io, carry_out_runs(), nullptr);
   Ended ended = conclude(*end);
@@ -98,21 +97,23 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
   const campaign::Hooks& hooks = state_.campaign.hooks;
   if (!hooks.cleanup.empty()) ledger_->append(campaign::event::CleanupOwed{.argv = hooks.cleanup});
   co_await run_hook(context_, "setup", hooks.setup, nullptr);
-  bool over = false;
-  if (engine_)
-    asio::co_spawn(loop_.io,
-                   watch_engine({.engine = engine_.get(),
-                                 .uid = state_.manifest.uid,
-                                 .wake = &loop_.wake,
-                                 .on_end = [this](const std::string& id) { docker_->tell_end(id); },
-                                 .over = [&over] { return over; }}),
-                   asio::detached);
+  begin_services();
   sequencer_ = std::make_unique<Sequencer>(std::move(input));
   SequenceEnd end = co_await sequencer_->run();
-  over = true;
+  co_await tear_down();
   co_await run_owed_cleanup();
   if (engine_ && !end.fatal) co_await sweep(*engine_, state_.manifest.uid);
   co_return end;
+}
+
+Task<> SessionRun::tear_down() {
+  try {
+    if (loop_.stop.level() == StopLevel::kill) host_->hurry();
+    co_await host_->shut_down();
+    if (servers_) co_await servers_->close();
+  } catch (const std::exception& error) {
+    request_.progress->note(std::string("containers are left for the next start: ") + error.what());
+  }
 }
 
 // A cleanup that is owed runs once, now or at the next start; its failure is told, never fatal.
@@ -155,6 +156,7 @@ void SessionRun::beat() {
                                                                  : StopLevel::after_run;
     loop_.stop.raise(level, "campaignctl stop");
   }
+  if (host_ && loop_.stop.level() == StopLevel::kill) host_->hurry();
   if (!sequencer_) return;
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,

@@ -6,6 +6,7 @@
 #include "controller/run_sync.hpp"
 #include "controller/runners/docker_runner.hpp"
 #include "controller/runners/local_runner.hpp"
+#include "controller/runners/persistent_runner.hpp"
 #include "controller/session_state.hpp"
 
 namespace controller {
@@ -39,6 +40,7 @@ class SessionRun {
   // Gaps count from the end of the last run, also when another controller saw it.
   void take_up_times();
   Belonging belonging() const;
+  void make_runners();
   Runner& runner_of(const Attempt& attempt);
   Task<bool> engine_is_back();
   // Gives up, with the signal's code, when a signal comes while nothing is under way yet.
@@ -56,11 +58,17 @@ class SessionRun {
   void reopen(const std::string& text, bool rerun);
   std::set<std::size_t> selected() const;
 
+  // session_services.cpp: what lives longer than a run
+  void make_host();
+  void begin_services();
+
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
   SessionResult go();
   Task<SequenceEnd> carry_out_runs();
   Task<> run_owed_cleanup();
+  // What outlives runs, on every way out; what cannot be removed is left for the next start.
+  Task<> tear_down();
   Task<> pulse();
   void beat();
   struct Ended {
@@ -83,7 +91,10 @@ class SessionRun {
   std::optional<Site> site_;
   std::unique_ptr<Ledger> ledger_;
   RunContext context_;
+  std::unique_ptr<supervise::Host> host_;
+  std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
+  std::unique_ptr<PersistentRunner> persistent_;
   std::unique_ptr<LocalRunner> local_;
   std::vector<campaign::Runner> runners_;  // per experiment
   std::unique_ptr<Sequencer> sequencer_;

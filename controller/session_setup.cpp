@@ -56,6 +56,8 @@ std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
     const campaign::Placeholders with{.parameters = &experiment.config,
                                       .vars = &state_.campaign.vars};
     names[campaign::expand(runner.image, with)] = runner.pull;
+    if (runner.server && !runner.server->image.empty())
+      names[campaign::expand(runner.server->image, with)] = runner.pull;
   }
   return names;
 }
@@ -64,7 +66,9 @@ void SessionRun::connect() {
   if (!uses_containers()) return;
   std::vector<std::string> tried;
   const auto endpoint =
-      container::find_endpoint({.environment = campaign::process_environment()}, &tried);
+      container::find_endpoint({.environment = campaign::process_environment(),
+                                .explicit_host = state_.campaign.container.engine},
+                               &tried);
   if (!endpoint) {
     std::string text = "no container engine was found; looked at:";
     for (const std::string& place : tried) text += "\n  " + place;
@@ -102,6 +106,7 @@ void SessionRun::begin_journal() {
     abandon_earlier();
     store_new_session(state_, engine_id, clock_);
   } else {
+    restore_links(state_);
     state_.journal = campaign::Journal::create(state_.located.session.journal(), clock_);
     if (state_.revised || state_.unrecorded > 0) store_revision(state_);
   }
@@ -143,15 +148,40 @@ void SessionRun::fill_context() {
               .cpu = cpu_model()};
   context_.workers.resize(static_cast<std::size_t>(state_.campaign.execution.workers));
   take_up_times();
+  make_runners();
+}
+
+void SessionRun::make_runners() {
   const PayloadContext payload{.campaign = &state_.campaign,
                                .manifest = &state_.manifest,
                                .environment = context_.environment};
-  if (site_)
+  const auto cancelled = [this] { return loop_.stop.now(); };
+  make_host();
+  if (site_) {
+    servers_ = std::make_unique<ServerSide>(ServerSideParts{.engine = engine_.get(),
+                                                            .site = &*site_,
+                                                            .payload = payload,
+                                                            .belonging = belonging(),
+                                                            .wake = &loop_.wake,
+                                                            .cancelled = cancelled});
     docker_ = std::make_unique<DockerRunner>(DockerRunnerParts{.engine = engine_.get(),
                                                                .site = &*site_,
                                                                .payload = payload,
                                                                .belonging = belonging(),
-                                                               .wake = &loop_.wake});
+                                                               .wake = &loop_.wake,
+                                                               .servers = servers_.get()});
+    persistent_ = std::make_unique<PersistentRunner>(PersistentRunnerParts{
+        .engine = engine_.get(),
+        .site = &*site_,
+        .payload = payload,
+        .belonging = belonging(),
+        .wake = &loop_.wake,
+        .results = state_.results,
+        .host = host_.get(),
+        .servers = servers_.get(),
+        .cancelled = cancelled,
+        .note = [this](const std::string& line) { request_.progress->note(line); }});
+  }
   local_ = std::make_unique<LocalRunner>(LocalRunnerParts{
       .payload = payload, .launcher = own_launcher().string(), .wake = &loop_.wake});
 }
@@ -178,8 +208,9 @@ Belonging SessionRun::belonging() const {
 }
 
 Runner& SessionRun::runner_of(const Attempt& attempt) {
-  if (attempt.runner->type == campaign::RunnerType::docker) return *docker_;
-  return *local_;
+  if (attempt.runner->type == campaign::RunnerType::local) return *local_;
+  if (attempt.runner->persistent()) return *persistent_;
+  return *docker_;
 }
 
 Task<bool> SessionRun::engine_is_back() {

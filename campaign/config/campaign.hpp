@@ -14,6 +14,10 @@ namespace campaign {
 
 enum class RunnerType { docker, local };
 enum class PullPolicy { missing, always, never };
+// ephemeral: a container for each run; persistent: one that is held alive, each run an exec in it.
+enum class Strategy { ephemeral, persistent };
+const char* name_of(Strategy strategy);
+enum class ServerReuse { run, while_same };
 enum class Structure { shuffled, interleaved, grouped, balanced };
 enum class Overlap { gap, always };
 
@@ -41,6 +45,26 @@ struct Window {
   std::string begin;  // POSIX extended regular expressions on standard output; both or neither
   std::string end;
   bool operator==(const Window&) const = default;
+};
+
+// When a server counts as ready: one of http, tcp, exec and log.
+struct Ready {
+  std::string http, tcp;  // "[HOST]:PORT/PATH", "[HOST]:PORT", asked from inside its container
+  Argv exec;              // exits with 0
+  std::string log;        // POSIX extended regular expression on a line of its output
+  double timeout = 300;
+  bool operator==(const Ready&) const = default;
+};
+
+// What runs beside a client, which reaches it as the host `server`.
+struct Server {
+  std::string image;  // "" = the runner's
+  Argv command;       // empty = the image's
+  std::map<std::string, std::string> env;
+  std::vector<std::string> ports;  // published on the host: "8000", "8080:8000", "127.0.0.1:..."
+  std::optional<Ready> ready;      // none = it runs
+  ServerReuse reuse = ServerReuse::run;
+  bool operator==(const Server&) const = default;
 };
 
 struct Runner {
@@ -77,8 +101,35 @@ struct Runner {
   std::optional<double> estimate;
   std::optional<Window> window;
   bool env_compat_lem = false;
+  std::vector<Strategy> strategy = {Strategy::ephemeral};  // both: an axis of the plan
+  bool strategy_written = false;                           // else `container.strategy` holds
+  Argv warmup_command;                                     // persistent: before measuring
+  std::optional<Server> server;
   bool timeout_written = false;  // a default timeout is no estimate of a duration
+  bool persistent() const { return strategy.front() == Strategy::persistent; }
   bool operator==(const Runner&) const = default;
+};
+
+// What holds for all runners.
+struct ContainerDefaults {
+  std::vector<Strategy> strategy = {Strategy::ephemeral};
+  std::string engine;  // "unix:///PATH", "tcp://HOST:PORT"; "" = the one that is found
+  bool operator==(const ContainerDefaults&) const = default;
+};
+
+// Of persistent containers, between runs.
+struct HealthCheck {
+  bool enabled = true;
+  int interval_experiments = 0;  // runs between two looks; 0 = after each cycle
+  bool restart_on_failure = true;
+  int max_restarts = 3;
+  bool operator==(const HealthCheck&) const = default;
+};
+
+struct ColdStart {
+  bool force_cold_start = false;   // no warmup, a fresh container and a fresh home for each run
+  bool restart_container = false;  // a fresh container for each run, warmed up as always
+  bool operator==(const ColdStart&) const = default;
 };
 
 struct Retries {
@@ -186,6 +237,9 @@ struct Campaign {
   Value vars;
   std::optional<Runner> runner;           // `runner`
   std::map<std::string, Runner> runners;  // `runners`: backend -> runner
+  ContainerDefaults container;
+  HealthCheck health_check;
+  ColdStart cold_start;
   Execution execution;
   Io io;
   Hooks hooks;

@@ -18,6 +18,13 @@ void search(const Section& section, std::string_view key, const std::string& pre
   }
 }
 
+std::string kinds_text(unsigned kinds) {
+  std::string text;
+  for (const auto& [kind, name] : {std::pair{docker_runner, "`docker`"}, {local_runner, "`local`"}})
+    if (kinds & kind) text += (text.empty() ? "" : " and ") + std::string(name);
+  return text;
+}
+
 }  // namespace
 
 const Field* Section::find(std::string_view key) const {
@@ -87,10 +94,9 @@ bool Decoder::accepted(const Section& section, const Value& map, std::size_t at,
     return false;
   }
   if (field->applies && kind_ && !(field->applies & kind_)) {
-    const bool local = kind_ == local_runner;
     fail_key(map, key,
-             std::string("does not apply to a `") + (local ? "local" : "docker") +
-                 "` runner, only to `" + (local ? "docker" : "local") + "`");
+             "does not apply to a " + kinds_text(kind_) + " runner, only to " +
+                 kinds_text(field->applies));
     return false;
   }
   return true;

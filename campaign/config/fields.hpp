@@ -23,6 +23,7 @@ enum class FieldType {
   duration,
   size,
   choice,
+  choices,  // one, or a list of several
   only,
   pattern,
   path,
@@ -123,7 +124,11 @@ const Section* per_backend_section();
 const Section* experiment_section();
 const Section* runner_section();
 const Section* window_section();
+const Section* server_section();
+const Section* ready_section();
 const Section* container_section();
+const Section* health_check_section();
+const Section* cold_start_section();
 const Section* execution_section();
 const Section* retries_section();
 const Section* failure_threshold_section();

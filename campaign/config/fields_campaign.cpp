@@ -278,8 +278,49 @@ bool has_experiments(const C& campaign) {
          !campaign.experiments.empty();
 }
 
+struct DefaultStrategy {
+  std::vector<Strategy> strategy;
+  bool overrides = false;  // said on the command line: it is laid over all runners
+};
+
+void settle_strategy(Decoder& d, Value& given, Runner& runner, const DefaultStrategy& otherwise) {
+  if (runner.type == RunnerType::local) return;
+  if (!runner.strategy_written || otherwise.overrides) runner.strategy = otherwise.strategy;
+  if (otherwise.overrides) {
+    std::erase_if(given.members(), [](const auto& member) { return member.first == "strategy"; });
+    runner.strategy_written = false;
+  }
+  const auto& all = runner.strategy;
+  const bool persistent = std::find(all.begin(), all.end(), Strategy::persistent) != all.end();
+  if (runner.warmup_command.empty() || persistent) return;
+  d.fail_key(given, "warmup_command",
+             "needs `strategy: persistent`: before an ephemeral run it would warm another "
+             "container than the one that is measured");
+}
+
+void settle_strategies(Decoder& d, Value& map, C& campaign) {
+  const Value* strategy = map.at_path("container.strategy");
+  const DefaultStrategy otherwise{.strategy = campaign.container.strategy,
+                                  .overrides = strategy && strategy->origin().file == "--set"};
+  if (Value* given = map.find("runner"); given && campaign.runner) {
+    const Decoder::Scope scope(d, "runner");
+    settle_strategy(d, *given, *campaign.runner, otherwise);
+  }
+  for (const char* key : {"runners", "backends"}) {
+    Value* all = map.find(key);
+    if (!all || !all->is_map()) continue;
+    const Decoder::Scope scope(d, key);
+    for (auto& [name, given] : all->members()) {
+      const Decoder::Scope inner(d, name);
+      const auto found = campaign.runners.find(name);
+      if (found != campaign.runners.end()) settle_strategy(d, given, found->second, otherwise);
+    }
+  }
+}
+
 void check_campaign(Decoder& d, Value& map, void* target) {
-  const auto& campaign = *static_cast<C*>(target);
+  auto& campaign = *static_cast<C*>(target);
+  settle_strategies(d, map, campaign);
   check_zip(d, map, campaign);
   check_experiment_names(d, campaign);
   const bool says =
@@ -333,10 +374,12 @@ std::vector<Field> setting_rows() {
       nested({FieldType::object_map, "runners", "runners by backend"}, store_runners,
              runner_section)
           .alias("backends"),
-      nested({FieldType::object, "container", "defaults of all runners"}, store_grid,
-             container_section),
+      section_field<&C::container>("container", "defaults of all runners", container_section),
       only_field("gpus", "devices the campaign may use", "none"),
       section_field<&C::execution>("execution", "cycles, order, gaps, retries", execution_section),
+      section_field<&C::health_check>("health_check", "of persistent containers, between runs",
+                                      health_check_section),
+      section_field<&C::cold_start>("cold_start", "makes runs start cold", cold_start_section),
       section_field<&C::io>("io", "where things lie", io_section),
       section_field<&C::hooks>("hooks", "commands on the host", hooks_section),
       section_field<&C::collect>("collect", "results and metrics", collect_section),
@@ -397,24 +440,13 @@ const Section* experiment_section() {
   return &section;
 }
 
-const Section* container_section() {
-  static const Section section{
-      .title = "container",
-      .help = "Defaults of all runners.",
-      .fields = {only_field("strategy", "a fresh container for every run", "ephemeral"),
-                 unsupported_field("compose_file"), unsupported_field("project_name"),
-                 unsupported_field("engine")}};
-  return &section;
-}
-
 const Section* campaign_section() {
   static const Section section = [] {
     Section made{.title = "", .help = "", .fields = experiment_rows(), .check = check_campaign};
     for (Field& field : setting_rows()) made.fields.push_back(std::move(field));
-    for (const char* later :
-         {"defaults", "presets", "_extends", "model", "dataset", "num_samples", "gpus_wait",
-          "thermal", "energy", "telemetry", "slurm", "health_check", "cold_start", "daemon",
-          "schedule", "compare", "postprocess", "notifications", "placement"}) {
+    for (const char* later : {"defaults", "presets", "_extends", "model", "dataset", "num_samples",
+                              "gpus_wait", "thermal", "energy", "telemetry", "slurm", "daemon",
+                              "schedule", "compare", "postprocess", "notifications", "placement"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

@@ -1,52 +1,16 @@
-#include <regex.h>
-
 #include <algorithm>
 #include <filesystem>
 
 #include "campaign/config/field_makers.hpp"
+#include "campaign/config/field_texts.hpp"
 
 namespace campaign {
 namespace {
 
 using R = Runner;
 
-// A name such as HF_TOKEN or API_KEY; the value beside it tells whether a secret stands there.
-bool names_secret(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return std::toupper(c); });
-  for (const char* mark : {"TOKEN", "KEY", "SECRET", "PASSW"}) {
-    if (name.find(mark) != name.npos) return true;
-  }
-  return false;
-}
-
-bool plain_text(const Value& value) {
-  return value.kind() == Value::Kind::string && !value.as_string().empty() &&
-         value.as_string().find("${") == std::string::npos && value.as_string()[0] != '{';
-}
-
 void store_env(Decoder& d, const Field&, Value& value, void* target) {
-  if (!d.is_map(value, "a map of names to texts")) return;
-  for (const auto& [name, text] : value.members()) {
-    const Decoder::Scope scope(d, name);
-    if (name.find('=') != name.npos) d.fail(text, "a name of the environment has no `=`");
-    if (!text.is_scalar() || text.is_null()) {
-      d.fail(text, "expected a text, not " + describe(text) + "; \"\" is empty, ${" + name +
-                       "} hands it on");
-      continue;
-    }
-    if (names_secret(name) && plain_text(text)) {
-      d.fail(text, "looks like a secret in plain text; write ${" + name +
-                       "} and set it in the environment (`secrets` is not supported yet)");
-    }
-    try {
-      interpolate(text.written(), [](const std::string&) { return "x"; });
-    } catch (const std::runtime_error& e) {
-      d.fail(text, e.what());
-    }
-    d.check_template(text, text.written());
-    static_cast<R*>(target)->env[name] = text.written();
-  }
+  decode_env(d, value, static_cast<R*>(target)->env);
 }
 
 void replace(Value& value, std::string text) {
@@ -216,14 +180,14 @@ template <auto M>
 void store_pattern(Decoder& d, const Field& f, Value& value, void* target) {
   const auto text = d.text(f, value);
   if (!text) return;
-  regex_t compiled;
-  if (const int code = ::regcomp(&compiled, text->c_str(), REG_EXTENDED | REG_NOSUB)) {
-    char why[120];
-    ::regerror(code, &compiled, why, sizeof why);
-    return d.fail(value, std::string("not a POSIX extended regular expression: ") + why);
-  }
-  ::regfree(&compiled);
+  if (const std::string why = pattern_problem(*text); !why.empty()) return d.fail(value, why);
   Member<M>::of(target) = *text;
+}
+
+void store_strategy(Decoder& d, const Field& f, Value& value, void* target) {
+  auto& runner = *static_cast<R*>(target);
+  runner.strategy_written = true;
+  if (auto found = decode_strategies(d, f, value)) runner.strategy = *found;
 }
 
 unsigned kind_of(Decoder&, const Value& map) {
@@ -246,6 +210,9 @@ void check_runner(Decoder& d, Value& map, void* target) {
   if (kind == local_runner && !map.find("command"))
     d.fail(map, "`command` is missing: a local runner needs one");
   if (runner.shell && !map.find("command")) d.fail_key(map, "shell", "needs a `command`");
+  if (runner.server && !runner.network.empty()) {
+    d.fail_key(map, "network", "does not go with `server`: both are in a network of their own");
+  }
 }
 
 Field docker_row(const About& about, Field::Store store) {
@@ -383,7 +350,15 @@ std::vector<Field> container_rows() {
           .on(docker_runner)
           .like("true"),
       env_compat_row(),
-      only_field("strategy", "a fresh container for every run", "ephemeral").on(docker_runner),
+      strategy_field(store_strategy).on(docker_runner),
+      argv_field<&R::warmup_command>(
+          "warmup_command",
+          "persistent: run before each measured command, up to `execution.warmup_prompts` times or "
+          "until the latencies that it reports have converged; never a result")
+          .on(docker_runner)
+          .like("[infer, --prompts, \"1\"]"),
+      section_field<&R::server>("server", "a server beside each run", server_section)
+          .on(docker_runner),
       only_field("gpus", "devices of a run", "none"),
   };
 }
@@ -415,8 +390,7 @@ const Section* runner_section() {
                  .check = check_runner,
                  .kind = kind_of};
     for (Field& field : container_rows()) made.fields.push_back(std::move(field));
-    for (const char* later :
-         {"build", "service", "server", "secrets", "warmup_command", "path", "with"}) {
+    for (const char* later : {"build", "service", "secrets", "path", "with"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

@@ -206,6 +206,10 @@ std::string Diagnostic::text() const {
 ConfigError::ConfigError(std::vector<Diagnostic> diagnostics)
     : std::runtime_error(lines_of(diagnostics)), diagnostics_(std::move(diagnostics)) {}
 
+const char* name_of(Strategy strategy) {
+  return strategy == Strategy::ephemeral ? "ephemeral" : "persistent";
+}
+
 const Runner* runner_for(const Campaign& campaign, const std::string& backend) {
   const auto found = campaign.runners.find(backend);
   if (found != campaign.runners.end()) return &found->second;

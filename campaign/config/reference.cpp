@@ -45,11 +45,12 @@ std::string number(double value) {
 }
 
 std::string type_text(const Field& field) {
-  if (field.type == FieldType::choice || field.type == FieldType::only) {
+  const bool several = field.type == FieldType::choices;
+  if (several || field.type == FieldType::choice || field.type == FieldType::only) {
     std::string text;
     for (const std::string& choice : field.choices)
       text += (text.empty() ? "`" : ", `") + choice + "`";
-    return text;
+    return text + (several ? ", or a list" : "");
   }
   std::string text = type_name(field);
   const bool ranged = field.type == FieldType::integer || field.type == FieldType::number;

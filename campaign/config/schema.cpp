@@ -63,6 +63,10 @@ Json scalar_type(const Field& field) {
     case FieldType::choice:
     case FieldType::only:
       return Json{{"enum", field.choices}};
+    case FieldType::choices: {
+      const Json one{{"enum", field.choices}};
+      return Json{{"anyOf", Json::array({one, list_of(one)})}};
+    }
     case FieldType::name:
       return Json{{"type", Json::array({"string", "number"})},
                   {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]*$"}};

@@ -197,8 +197,9 @@ Fd::~Fd() {
 }
 
 const std::vector<std::string>& reserved_names() {
-  static const std::vector<std::string> names = {"config.yaml", "run.json", "stdout.log",
-                                                 "stderr.log", "telemetry.jsonl"};
+  static const std::vector<std::string> names = {
+      "config.yaml",       "run.json",          "stdout.log",     "stderr.log",
+      "server.stdout.log", "server.stderr.log", "telemetry.jsonl"};
   return names;
 }
 

@@ -39,8 +39,8 @@ std::vector<std::string> changes(const Table& before, const Table& now) {
 Table identity(const Campaign& campaign, const Experiment& experiment) {
   Table table;
   for (const auto& [key, leaf] : leaves(experiment.config)) table.emplace(key, *leaf);
-  const Runner* runner = runner_for(campaign, experiment.backend);
-  if (runner == nullptr) return table;
+  const std::optional<Runner> runner = runner_of(campaign, experiment);
+  if (!runner) return table;
   const Value effective = effective_runner(campaign, experiment.config, *runner);
   for (const auto& [key, leaf] : leaves(effective)) table.emplace("runner." + key, *leaf);
   return table;
@@ -88,6 +88,17 @@ Table execution_table(const Execution& execution, std::uint64_t seed) {
   return table;
 }
 
+Table container_table(const Campaign& campaign) {
+  return {
+      {"cold_start.force_cold_start", Value::boolean(campaign.cold_start.force_cold_start)},
+      {"cold_start.restart_container", Value::boolean(campaign.cold_start.restart_container)},
+      {"health_check.enabled", Value::boolean(campaign.health_check.enabled)},
+      {"health_check.interval_experiments",
+       Value::integer(campaign.health_check.interval_experiments)},
+      {"health_check.restart_on_failure", Value::boolean(campaign.health_check.restart_on_failure)},
+      {"health_check.max_restarts", Value::integer(campaign.health_check.max_restarts)}};
+}
+
 Table runner_table(const Runner& runner) {
   return {{"timeout", Value::real(runner.timeout)},
           {"stall_timeout", optional_number(runner.stall_timeout)},
@@ -102,6 +113,7 @@ class Comparison {
   std::vector<PlanChange> run() {
     experiments();
     cycles();
+    protocol("", container_table(*before_.campaign), container_table(*now_.campaign));
     protocol("execution", execution_table(before_.campaign->execution, before_.plan->seed),
              execution_table(now_.campaign->execution, now_.plan->seed));
     if (before_.campaign->runner && now_.campaign->runner)
@@ -154,7 +166,7 @@ class Comparison {
 
   void protocol(const std::string& prefix, const Table& before, const Table& now) {
     for (const std::string& text : changes(before, now)) {
-      const std::string key = prefix + "." + text;
+      const std::string key = prefix + (prefix.empty() ? "" : ".") + text;
       changes_.push_back({Kind::protocol, key.substr(0, key.find(':')), {key}});
     }
   }

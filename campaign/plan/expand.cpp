@@ -28,6 +28,7 @@ class Expander {
     add_points();
     for (std::size_t i = 0; i < campaign_.experiments.size(); ++i) add_entry(i);
     check_backends();
+    split_strategies();
     if (drafts_.empty() && !notices_.any())
       notices_.problem({.file = campaign_.file}, "",
                        "no experiments; give `axes`, `configs` or `experiments`");
@@ -177,6 +178,28 @@ class Expander {
       if (!used_backends_.contains(name))
         notices_.warning(place(campaign_, "per_backend." + name).text() + ": per_backend." + name +
                          ": no experiment has this backend");
+  }
+
+  // A runner with several strategies runs each of its experiments in each of them.
+  void split_strategies() {
+    std::vector<Draft> all;
+    for (Draft& draft : drafts_) {
+      const Runner* runner = runner_for(campaign_, draft.experiment.backend);
+      if (runner == nullptr || runner->strategy.size() == 1) {
+        if (runner != nullptr) draft.experiment.strategy = runner->strategy.front();
+        all.push_back(std::move(draft));
+        continue;
+      }
+      for (const Strategy strategy : runner->strategy) {
+        Draft half = draft;
+        half.experiment.strategy = strategy;
+        const std::string name = name_of(strategy);
+        if (!half.wish.empty()) half.wish += "-" + name;
+        half.experiment.axes.members().emplace_back("strategy", Value::string(name));
+        all.push_back(std::move(half));
+      }
+    }
+    drafts_ = std::move(all);
   }
 
   const Campaign& campaign_;

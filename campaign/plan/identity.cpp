@@ -31,6 +31,10 @@ class Effective {
       text("window.end", runner.window->end);
     }
     flag("env_compat_lem", runner.env_compat_lem, false);
+    if (runner.persistent()) text("strategy", name_of(Strategy::persistent));
+    if (runner.persistent() && !runner.warmup_command.empty())
+      put("warmup_command", argv(runner.warmup_command));
+    if (runner.server) put("server", server(runner));
     return Value::map(std::move(members_));
   }
 
@@ -85,6 +89,22 @@ class Effective {
     flag("shell", runner.shell, false);
   }
 
+  // When it counts as ready does not change what it does.
+  Value server(const Runner& runner) {
+    Value::Map own;
+    std::swap(own, members_);
+    text("image", filled(runner.server->image));
+    if (!runner.server->command.empty()) put("command", argv(runner.server->command));
+    Value::Map env;
+    for (const auto& [name, value] : runner.server->env)
+      env.emplace_back(name, Value::string(filled(value)));
+    if (!env.empty()) put("env", Value::map(std::move(env)));
+    texts("ports", runner.server->ports);
+    if (runner.server->reuse == ServerReuse::while_same) text("reuse", "while_same");
+    std::swap(own, members_);
+    return Value::map(std::move(own));
+  }
+
   void mounts(const Runner& runner) {
     std::vector<std::string> volumes;
     for (const Volume& volume : runner.volumes)
@@ -133,6 +153,14 @@ class Effective {
 Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
                        Expansion* report) {
   return Effective(campaign, config, report).of(runner);
+}
+
+std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& experiment) {
+  const Runner* runner = runner_for(campaign, experiment.backend);
+  if (runner == nullptr) return std::nullopt;
+  Runner own = *runner;
+  own.strategy = {experiment.strategy};
+  return own;
 }
 
 std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner) {

@@ -106,7 +106,8 @@ class Naming {
                             .vars = &campaign_.vars,
                             .names = {{"campaign", campaign_.id}}};
     try {
-      return expand(campaign_.name_template, with);
+      const Value* strategy = draft.experiment.axes.find("strategy");
+      return expand(campaign_.name_template, with) + (strategy ? "-" + strategy->as_string() : "");
     } catch (const std::runtime_error& error) {
       notices_.problem(place(campaign_, "name_template"), "name_template", error.what());
       return campaign_.id;

@@ -17,8 +17,8 @@ std::string runner_key(const Campaign& campaign, const std::string& backend) {
 
 void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
   Experiment& experiment = draft.experiment;
-  const Runner* runner = runner_for(campaign, experiment.backend);
-  if (runner == nullptr) {
+  const std::optional<Runner> runner = runner_of(campaign, experiment);
+  if (!runner) {
     const std::string what = experiment.backend.empty()
                                  ? "no runner; give `runner`"
                                  : "no runner for backend `" + experiment.backend +

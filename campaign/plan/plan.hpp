@@ -24,10 +24,11 @@ struct Provenance {
 struct Experiment {
   std::string name;     // safe for files and containers: [a-z0-9._-], at most 60
   std::string backend;  // "" where the campaign has none
-  std::string hash;     // SHA-256 (hex) over canonical JSON of config and effective runner; see
-                        // experiment_hash
-  Value config;         // resolved, as the payload sees it
-  Value axes;           // map: the varying keys and their values (columns of tables)
+  Strategy strategy = Strategy::ephemeral;
+  std::string hash;  // SHA-256 (hex) over canonical JSON of config and effective runner; see
+                     // experiment_hash
+  Value config;      // resolved, as the payload sees it
+  Value axes;        // map: the varying keys and their values (columns of tables)
   std::vector<Provenance> provenance;
 };
 
@@ -67,6 +68,9 @@ std::uint64_t plan_seed(const Campaign& campaign);
 // it. Throws std::runtime_error as expand does.
 Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
                        Expansion* report = nullptr);
+
+// The runner of an experiment with the one strategy that the experiment has; none: there is none.
+std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& experiment);
 
 // SHA-256 over canonical JSON of {"config": config, "runner": effective_runner(...)}.
 std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner);

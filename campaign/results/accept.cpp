@@ -13,7 +13,8 @@
 namespace campaign {
 namespace {
 
-constexpr const char* moved_in[] = {"config.yaml", "stdout.log", "stderr.log", "telemetry.jsonl"};
+constexpr const char* moved_in[] = {"config.yaml",       "stdout.log",        "stderr.log",
+                                    "server.stdout.log", "server.stderr.log", "telemetry.jsonl"};
 constexpr std::int64_t largest_record = std::int64_t{16} << 20;
 
 std::optional<RunRecord> record_in(int folder) {

@@ -144,6 +144,8 @@ void measured_fields(Archive& field, Record& r) {
 
 template <class Archive, class Record>
 void environment_fields(Archive& field, Record& r) {
+  field("strategy", r.strategy);
+  field("container_run", r.container_run);
   field("overlap", r.overlap);
   field("neighbours", r.neighbours);
   field("image", r.image);

@@ -73,7 +73,9 @@ struct RunRecord {
   MeasureWindow window;
   std::vector<MetricValue> metrics;  // the seconds of the window are always one: "measure_seconds"
   std::optional<Outcome> outcome;
-  std::string overlap;                  // gap, always
+  std::string strategy;   // ephemeral, persistent
+  int container_run = 0;  // persistent: the n-th run of its container, from 1; 0 = not known
+  std::string overlap;    // gap, always
   std::vector<std::string> neighbours;  // runs under way at the same time
   std::string image, image_id, image_identity, engine, engine_version, container_id, host, node_cpu,
       kernel;

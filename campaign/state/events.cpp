@@ -75,6 +75,7 @@ void members(V& visit, T& e) {
   visit("engine", e.engine_id);
   visit("host", e.host);
   visit("position", e.position);
+  visit("service", e.service);
 }
 template <class V, Like<event::GapStarted> T>
 void members(V& visit, T& e) {
@@ -89,6 +90,7 @@ void members(V& visit, T& e) {
   visit("pid", e.pid);
   visit("pid_start", e.pid_start);
   visit.seconds("utc", e.utc);
+  visit("server", e.server);
 }
 template <class V, Like<event::Adopted> T>
 void members(V& visit, T& e) {

@@ -56,7 +56,8 @@ struct Claimed {
   int worker = 0;
   std::string container;  // the name it will have; "" for local runs
   std::string engine_id, host;
-  int position = 0;  // the n-th run drawn in this session, from 1
+  int position = 0;     // the n-th run drawn in this session, from 1
+  std::string service;  // that container is held alive and the run an exec in it; "" = its own
 };
 struct GapStarted {
   std::string run;
@@ -72,6 +73,7 @@ struct Starting {
   std::int64_t pid = 0;
   std::uint64_t pid_start = 0;  // local: /proc/PID/stat field 22
   double utc = 0;
+  std::string server;  // id of the server's container beside it, "" = none
 };
 struct Adopted {
   std::string run;

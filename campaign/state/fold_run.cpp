@@ -244,6 +244,7 @@ void apply_to_run(const RunChange& change, const event::Claimed& e) {
     run.worker = e.worker;
     run.position = e.position;
     run.container = e.container;
+    run.service = e.service;
     run.engine_id = e.engine_id;
     run.host = e.host;
     run.claimed_utc = change.utc;
@@ -263,6 +264,7 @@ void apply_to_run(const RunChange& change, const event::Starting& e) {
   if (change.stamp < run.started) return;
   run.started = change.stamp;
   run.container_id = e.container_id;
+  run.server = e.server;
   run.pid = e.pid;
   run.pid_start = e.pid_start;
   if ((run.seen & start_known) == 0) run.started_utc = e.utc;

@@ -89,6 +89,8 @@ class ManifestWriter {
     ObjectWriter visit(out_);
     visit.always("name", experiment.name);
     visit("backend", experiment.backend);
+    if (experiment.strategy == Strategy::persistent)
+      visit.always("strategy", std::string(name_of(experiment.strategy)));
     visit.always("hash", experiment.hash);
     visit.named("axes") += to_json(experiment.axes);
     visit.named("config") += to_json(experiment.config);
@@ -179,6 +181,9 @@ class ManifestReader {
       ObjectReader visit(list.raw());
       visit.always("name", experiment.name);
       visit("backend", experiment.backend);
+      std::string strategy;
+      visit("strategy", strategy);
+      if (strategy == name_of(Strategy::persistent)) experiment.strategy = Strategy::persistent;
       visit.always("hash", experiment.hash);
       if (const auto* axes = visit.find("axes")) experiment.axes = from_json(*axes);
       const auto* config = visit.find("config");

@@ -29,15 +29,30 @@ bool in_flight(const RunState& run) {
   return run.phase == RunPhase::initialised || run.phase == RunPhase::running;
 }
 
+// Containers of servers that runs in flight use; one that is kept alive was made for an earlier
+// run.
+std::set<std::string> servers_in_use(const Fold& fold) {
+  std::set<std::string> ids;
+  for (const auto& [name, run] : fold.runs) {
+    if (run.phase == RunPhase::running && !run.server.empty()) ids.insert(run.server);
+  }
+  return ids;
+}
+
 // Decides about one run: the attempt that the journal knows, then what else stands on the engine.
 class Decision {
  public:
-  Decision(const ReconcileInput& input, const std::string& name, std::vector<ReconcileStep>& steps)
-      : input_(input), name_(name), run_(input.fold->run(name)), steps_(steps) {
+  Decision(const ReconcileInput& input, const std::string& name,
+           const std::set<std::string>& servers_in_use, std::vector<ReconcileStep>& steps)
+      : input_(input),
+        name_(name),
+        run_(input.fold->run(name)),
+        steps_(steps),
+        in_use_(servers_in_use) {
     const auto disk = input.on_disk.find(name);
     if (disk != input.on_disk.end()) disk_ = disk->second;
     for (const Observed& container : input.containers) {
-      if (container.run == name) containers_.push_back(&container);
+      if (container.run == name && container.service.empty()) containers_.push_back(&container);
     }
   }
 
@@ -57,6 +72,7 @@ class Decision {
 
  private:
   bool local() const { return run_.container.empty(); }
+  bool is_exec() const { return !run_.service.empty(); }
 
   bool elsewhere() const {
     if (!in_flight(run_)) return false;
@@ -115,7 +131,25 @@ class Decision {
     steps_.back().attempt = disk_.attempt;
   }
 
+  // It has no container of its own. The engine knows execs that run, the launcher's files all that
+  // ended.
+  void exec_in_flight() {
+    if (is_pilot(name_)) return;
+    const std::string attempt = name_ + ".a" + std::to_string(run_.attempt);
+    const auto held = std::find_if(
+        input_.containers.begin(), input_.containers.end(),
+        [&](const Observed& c) { return !c.service.empty() && c.name == run_.container; });
+    const Observed* container = held == input_.containers.end() ? nullptr : &*held;
+    if (container != nullptr && input_.execs.contains(attempt)) {
+      add(Action::adopt, container, "engine says its exec runs");
+      steps_.back().attempt = run_.attempt;
+      return;
+    }
+    nothing_there();
+  }
+
   void attempt_in_flight() {
+    if (is_exec()) return exec_in_flight();
     if (count() > 1) {
       for (const Observed* c : containers_) {
         if (!c->server && c->attempt == run_.attempt)
@@ -150,6 +184,9 @@ class Decision {
     if (run_.phase == RunPhase::initialised)
       return add(Action::create_again, nullptr, "engine has nothing");
     add(Action::interrupted_lost, nullptr, "engine has nothing");
+    for (const Observed* c : containers_) {
+      if (c->server && c->attempt == run_.attempt) add(Action::remove, c, "its client is lost");
+    }
   }
 
   // Containers of attempts up to `last` are over; those of later ones nobody has claimed.
@@ -157,7 +194,7 @@ class Decision {
     for (const Observed* c : containers_) {
       const bool handled = is_whole() ? !c->server && c->attempt == disk_.attempt
                                       : in_flight(run_) && c->attempt == run_.attempt;
-      if (handled) continue;
+      if (handled || in_use_.contains(c->id)) continue;
       const bool ours = c->attempt <= last || c->attempt == run_.released;
       add(ours ? Action::remove : Action::refuse, c,
           says(*c) + (ours ? "" : " for an attempt that nobody claimed"));
@@ -168,9 +205,27 @@ class Decision {
   const std::string& name_;
   const RunState& run_;
   std::vector<ReconcileStep>& steps_;
+  const std::set<std::string>& in_use_;
   FoundOnDisk disk_;
   std::vector<const Observed*> containers_;
 };
+
+// Held containers in which nothing is adopted go: the next run makes its own, with nobody's
+// leftovers in it.
+void decide_services(const ReconcileInput& input, std::vector<ReconcileStep>& steps) {
+  std::set<std::string> kept;
+  for (const ReconcileStep& step : steps) {
+    if (step.action == Action::adopt) kept.insert(step.id);
+  }
+  for (const Observed& container : input.containers) {
+    if (container.service.empty() || kept.contains(container.id)) continue;
+    ReconcileStep step;
+    step.run = container.name;
+    step.id = container.id;
+    step.cause = std::string("no run goes on in it, engine says ") + name_of_state(container.state);
+    steps.push_back(std::move(step));
+  }
+}
 
 std::set<std::string> runs_to_decide(const ReconcileInput& input) {
   std::set<std::string> names;
@@ -180,7 +235,9 @@ std::set<std::string> runs_to_decide(const ReconcileInput& input) {
   for (const auto& [name, run] : input.fold->pilots) {
     if (in_flight(run)) names.insert(name);
   }
-  for (const Observed& container : input.containers) names.insert(container.run);
+  for (const Observed& container : input.containers) {
+    if (container.service.empty()) names.insert(container.run);
+  }
   for (const auto& [name, disk] : input.on_disk) names.insert(name);
   return names;
 }
@@ -188,7 +245,7 @@ std::set<std::string> runs_to_decide(const ReconcileInput& input) {
 }  // namespace
 
 std::string ReconcileStep::text() const {
-  std::string text = run + ".a" + std::to_string(attempt) + ": " +
+  std::string text = run + (attempt > 0 ? ".a" + std::to_string(attempt) : "") + ": " +
                      action_names.at(static_cast<std::size_t>(action));
   if (!id.empty()) text += " " + id.substr(0, 12);
   return text + " (" + cause + ")";
@@ -196,7 +253,10 @@ std::string ReconcileStep::text() const {
 
 std::vector<ReconcileStep> reconcile(const ReconcileInput& input) {
   std::vector<ReconcileStep> steps;
-  for (const std::string& name : runs_to_decide(input)) Decision(input, name, steps).decide();
+  const std::set<std::string> in_use = servers_in_use(*input.fold);
+  for (const std::string& name : runs_to_decide(input))
+    Decision(input, name, in_use, steps).decide();
+  decide_services(input, steps);
   return steps;
 }
 

@@ -1,6 +1,9 @@
 // What to do with what a dead controller left: a pure decision over the fold and what the engine
-// shows, as a printable plan. The table is details.md 2, rows tried in order.
+// shows, as a printable plan: for each run that is in flight or has something on the engine, then
+// for each container that is held alive, which stays only under an exec that is adopted.
 #pragma once
+
+#include <set>
 
 #include "campaign/state/fold.hpp"
 
@@ -12,7 +15,8 @@ struct Observed {
   int attempt = 0;
   std::string id, name;
   enum class State { created, running, exited, paused, removing, dead } state = State::created;
-  bool server = false;  // the server beside a client (a later issue makes them)
+  bool server = false;  // the server beside a client
+  std::string service;  // it is held alive for the execs of this service; "" = it is a run's own
 };
 
 struct FoundOnDisk {
@@ -45,6 +49,7 @@ struct ReconcileStep {
 struct ReconcileInput {
   const Fold* fold = nullptr;
   std::vector<Observed> containers;  // with our uid on this engine
+  std::set<std::string> execs;       // attempts ("<run>.a<n>") whose exec runs now
   std::map<std::string, FoundOnDisk>
       on_disk;  // run -> what its folders hold; only runs in flight or with containers
   std::string engine_id, host;

@@ -110,6 +110,8 @@ void run_members(V& visit, T& run) {
   visit.shared("owner", run.owner);
   visit("container", run.container);
   visit("id", run.container_id);
+  visit("service", run.service);
+  visit("server", run.server);
   visit.shared("engine", run.engine_id);
   visit.shared("host", run.host);
   visit("pid", run.pid);

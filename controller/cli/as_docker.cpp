@@ -92,15 +92,12 @@ void add_security(Options& options, const campaign::Runner& runner) {
   options.flag("--privileged", runner.privileged);
 }
 
-void add_files(Options& options, const campaign::Runner& runner, const Filled& filled) {
+void add_volumes(Options& options, const campaign::Runner& runner, const Filled& filled) {
   for (const campaign::Volume& volume : runner.volumes)
     options.value("-v", filled.one(volume.source) + ":" + filled.one(volume.target) +
                             (volume.read_only ? ":ro" : ""));
   for (const auto& [target, how] : runner.tmpfs)
     options.value("--tmpfs", target + (how.empty() ? "" : ":" + how));
-  options.each("--env-file", runner.env_file);
-  for (const auto& [name, value] : runner.env)
-    options.add("-e " + quoted_value(name + "=" + filled.one(value)));
 }
 
 campaign::Argv command_of(const campaign::Runner& runner, const Filled& filled) {
@@ -115,35 +112,108 @@ std::string quoted(const campaign::Argv& argv) {
   return text::joined(words, " ");
 }
 
-std::string docker_command(const campaign::Runner& runner, const campaign::Experiment& experiment,
-                           const Filled& filled) {
+// What a container is made with, whatever runs in it.
+Options container_options(const campaign::Runner& runner, const Filled& filled) {
   Options options;
   options.flag("--init", runner.init);
   if (runner.user == "host")
     options.add("--user \"$(id -u):$(id -g)\"");
   else if (runner.user != "image")
     options.value("--user", runner.user);
-  options.value("-w", filled.one(runner.workdir));
-  options.value("--network", runner.network);
+  options.value("--network", runner.server ? filled.one("{experiment}") : runner.network);
   options.value("--ipc", runner.ipc);
   add_limits(options, runner);
   add_security(options, runner);
-  options.add("-v \"$PWD\"/" + experiment.name + ".yaml:" + config_path + ":ro");
-  options.add("-v \"$PWD\"/" + experiment.name + ":" + results_path);
+  add_volumes(options, runner, filled);
+  return options;
+}
+
+// Where a run's own files are, and its variables.
+void add_run(Options& options, const campaign::Runner& runner, const Filled& filled) {
+  options.value("-w", filled.one(runner.workdir));
   options.value("-e", std::string("CAMPAIGN_CONFIG=") + config_path);
   options.value("-e", std::string("CAMPAIGN_RESULTS_DIR=") + results_path);
   options.value("-e", std::string("CAMPAIGN_METRICS_FILE=") + results_path + "/metrics.jsonl");
-  add_files(options, runner, filled);
+  options.each("--env-file", runner.env_file);
+  for (const auto& [name, value] : runner.env)
+    options.add("-e " + quoted_value(name + "=" + filled.one(value)));
+}
+
+void add_folders(Options& options, const std::string& name) {
+  options.add("-v \"$PWD\"/" + name + ".yaml:" + config_path + ":ro");
+  options.add("-v \"$PWD\"/" + name + ":" + results_path);
+}
+
+// The entrypoint's first word is an option, the others stand before the command.
+campaign::Argv with_entrypoint(Options& options, const campaign::Runner& runner,
+                               const Filled& filled) {
   campaign::Argv command = command_of(runner, filled);
-  if (runner.entrypoint) {
-    const campaign::Argv entrypoint = filled.all(*runner.entrypoint);
-    options.add("--entrypoint " + (entrypoint.empty() ? "''" : shell_quoted(entrypoint.front())));
-    if (entrypoint.size() > 1)
-      command.insert(command.begin(), entrypoint.begin() + 1, entrypoint.end());
-  }
+  if (!runner.entrypoint) return command;
+  const campaign::Argv entrypoint = filled.all(*runner.entrypoint);
+  options.add("--entrypoint " + (entrypoint.empty() ? "''" : shell_quoted(entrypoint.front())));
+  if (entrypoint.size() > 1)
+    command.insert(command.begin(), entrypoint.begin() + 1, entrypoint.end());
+  return command;
+}
+
+std::string image_and(const std::string& image, const campaign::Argv& command) {
   const std::string words = quoted(command);
-  options.add(shell_quoted(filled.one(runner.image)) + (words.empty() ? "" : " " + words));
-  return "mkdir -p " + experiment.name + " && docker run --rm \\\n  " + options.text() + "\n";
+  return shell_quoted(image) + (words.empty() ? "" : " " + words);
+}
+
+std::string server_commands(const campaign::Runner& runner, const std::string& name,
+                            const Filled& filled) {
+  const campaign::Server& server = *runner.server;
+  Options options = container_options(runner, filled);
+  options.add("--network-alias server");
+  options.each("-p", server.ports);
+  for (const auto& [key, value] : server.env)
+    options.add("-e " + quoted_value(key + "=" + filled.one(value)));
+  options.add(image_and(filled.one(server.image.empty() ? runner.image : server.image),
+                        filled.all(server.command)));
+  return "docker network create " + name + "\ndocker run -d --name " + name + "-server \\\n  " +
+         options.text() + "\n";
+}
+
+std::string ephemeral_command(const campaign::Runner& runner, const std::string& name,
+                              const Filled& filled) {
+  Options options = container_options(runner, filled);
+  add_folders(options, name);
+  add_run(options, runner, filled);
+  const campaign::Argv command = with_entrypoint(options, runner, filled);
+  options.add(image_and(filled.one(runner.image), command));
+  return "mkdir -p " + name + " && docker run --rm \\\n  " + options.text() + "\n";
+}
+
+std::string persistent_commands(const campaign::Runner& runner, const std::string& name,
+                                const Filled& filled) {
+  Options made = container_options(runner, filled);
+  add_folders(made, name);
+  made.add("--entrypoint sleep");
+  made.add(shell_quoted(filled.one(runner.image)) + " infinity");
+  std::string text =
+      "mkdir -p " + name + " && docker run -d --name " + name + " \\\n  " + made.text() + "\n";
+  Options exec;
+  add_run(exec, runner, filled);
+  const std::string options = exec.text();
+  const auto in_it = [&](const campaign::Argv& command) {
+    return "docker exec \\\n  " + options + " \\\n  " + name + " " + quoted(command) + "\n";
+  };
+  if (!runner.warmup_command.empty()) text += in_it(filled.all(runner.warmup_command));
+  campaign::Argv command = runner.entrypoint ? filled.all(*runner.entrypoint) : campaign::Argv{};
+  const campaign::Argv own = command_of(runner, filled);
+  command.insert(command.end(), own.begin(), own.end());
+  return text + in_it(command) + "docker rm -f " + name + "\n";
+}
+
+std::string docker_command(const campaign::Runner& runner, const campaign::Experiment& experiment,
+                           const Filled& filled) {
+  const std::string& name = experiment.name;
+  const std::string run = runner.persistent() ? persistent_commands(runner, name, filled)
+                                              : ephemeral_command(runner, name, filled);
+  if (!runner.server) return run;
+  return server_commands(runner, name, filled) + run + "docker rm -f " + name +
+         "-server\ndocker network rm " + name + "\n";
 }
 
 std::string local_command(const campaign::Runner& runner, const Filled& filled) {
@@ -159,8 +229,8 @@ std::string local_command(const campaign::Runner& runner, const Filled& filled) 
 }  // namespace
 
 std::string as_docker(const campaign::Campaign& campaign, const campaign::Experiment& experiment) {
-  const campaign::Runner* runner = campaign::runner_for(campaign, experiment.backend);
-  if (runner == nullptr) return "# " + experiment.name + ": no runner\n";
+  const auto runner = campaign::runner_of(campaign, experiment);
+  if (!runner) return "# " + experiment.name + ": no runner\n";
   const bool local = runner->type == campaign::RunnerType::local;
   const Filled filled(campaign, experiment, local);
   const std::string title = "# " + experiment.name + (local ? " (local, no container)\n" : "\n");

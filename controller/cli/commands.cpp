@@ -8,6 +8,7 @@
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
 #include "controller/selector.hpp"
+#include "controller/supervise/worker.hpp"
 
 namespace controller::cli {
 namespace {
@@ -123,6 +124,7 @@ const std::vector<Command>& commands() {
 }
 
 int command_line(const std::vector<std::string>& words) {
+  if (words == std::vector<std::string>{supervise::worker_word}) return supervise::run_worker();
   const Parsed parsed = parse(words);
   Console console = make_console(parsed.arguments.global);
   int code = 0;

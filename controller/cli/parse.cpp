@@ -35,6 +35,8 @@ constexpr Setting settings[] = {
     {"--config-gap", "execution.config_gap_seconds", "wait between runs: seconds or 90s, 2m"},
     {"--cycle-gap", "execution.cycle_gap_seconds", "wait between cycles"},
     {"--overlap", "execution.overlap", "gap or always"},
+    {"--strategy", "container.strategy",
+     "of all runners: ephemeral, persistent or \"[ephemeral, persistent]\""},
 };
 
 CLI::Option* add_text(CLI::App& app, const std::string& name, std::string& into,
@@ -83,13 +85,6 @@ void add_file(CLI::App& app, FileArguments& source) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   add_text(app, "--results-dir", source.results_dir, "instead of io.results_dir")->type_name("DIR");
-  app.add_option_function<std::string>(
-         "--strategy",
-         [](const std::string& value) {
-           if (value != "ephemeral") refuse("--strategy " + value + " is not supported yet");
-         },
-         "")
-      ->group("");
   add_later_options(app, {"--gpus", "--metrics-file", "--allow-outside"});
 }
 

@@ -4,6 +4,7 @@
 
 #include "campaign/state/files.hpp"
 #include "container/labels.hpp"
+#include "controller/runners/engine_away.hpp"
 
 namespace controller {
 
@@ -11,23 +12,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
-// An engine that does not answer is not a failure of the attempt.
-Task<> away_or(Task<> verb) {
-  try {
-    co_await std::move(verb);
-  } catch (const container::EngineError& error) {
-    if (error.unreachable()) throw EngineAway(error.what());
-    throw;
-  }
+bool failed(const ProcessEnding& ending) {
+  return ending.signal || ending.exit_code.value_or(0) != 0 || !ending.known;
 }
+
+}  // namespace
 
 void make_bind_sources(const Payload& payload) {
   for (const campaign::Volume& volume : payload.volumes)
     if (volume.source.starts_with('/') && !fs::exists(volume.source))
       fs::create_directories(volume.source);
 }
-
-}  // namespace
 
 container::OnExit DockerRunner::exit_of(Attempt& attempt) {
   return [&attempt, wake = parts_.wake] {
@@ -39,13 +34,22 @@ container::OnExit DockerRunner::exit_of(Attempt& attempt) {
 Task<> DockerRunner::prepare(Attempt& attempt) { return away_or(prepare_now(attempt)); }
 Task<> DockerRunner::start(Attempt& attempt) { return away_or(start_now(attempt)); }
 Task<> DockerRunner::adopt(Attempt& attempt) { return away_or(adopt_now(attempt)); }
+Task<bool> DockerRunner::ended(Attempt& attempt) { return away_or(ended_now(attempt)); }
 Task<> DockerRunner::stop(Attempt& attempt, const StopHow& how) {
   return away_or(stop_now(attempt, how));
+}
+Task<> DockerRunner::make_ready(Attempt& attempt) {
+  if (parts_.servers) co_await away_or(parts_.servers->make_ready(attempt));
+}
+Task<> DockerRunner::warm_up(Attempt&) { co_return; }
+Task<> DockerRunner::conclude(Attempt& attempt) {
+  if (parts_.servers) co_await parts_.servers->conclude(attempt);
 }
 
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
   make_bind_sources(payload);
+  if (parts_.servers) co_await parts_.servers->prepare(attempt);
   const DockerSpecRequest request{.attempt = &attempt,
                                   .payload = &payload,
                                   .site = parts_.site,
@@ -65,15 +69,36 @@ Task<> DockerRunner::prepare_now(Attempt& attempt) {
       co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
 }
 
-void DockerRunner::tell_end(const std::string& container_id) {
-  const auto found = watched_.find(container_id);
+void DockerRunner::tell(const container::EngineEvent& event) {
+  const auto found = watched_.find(event.id);
   if (found == watched_.end()) return;
-  found->second->exit_seen = true;
+  Watched& watched = found->second;
+  if (event.action == "start") watched.started = true;
+  if (event.action == "oom") watched.oom = true;
+  if (event.action != "die" && event.action != "destroy") return;
+  const auto code = event.attributes.find("exitCode");
+  if (code != event.attributes.end()) watched.exit_code = std::atoi(code->second.c_str());
+  watched.attempt->exit_seen = true;
   parts_.wake->notify();
 }
 
+// An end without a doubt needs no inspect, which the engine answers only once it has cleaned up
+// after the container (5 to 10 ms): start and death were seen on the event stream, the code is 0,
+// and the launcher's outcome says the same.
+std::optional<container::Ending> DockerRunner::told_ending(const Attempt& attempt) const {
+  const auto found = watched_.find(attempt.container_id);
+  if (found == watched_.end() || !found->second.started || found->second.exit_code != 0)
+    return std::nullopt;
+  const auto outcome = campaign::read_outcome(attempt.paths.ctl);
+  if (!outcome || outcome->exit_code != 0) return std::nullopt;
+  return container::Ending{.kind = container::Ending::Kind::exited,
+                           .oom_killed = found->second.oom,
+                           .started_utc = outcome->start_utc,
+                           .finished_utc = outcome->end_utc};
+}
+
 Task<> DockerRunner::start_now(Attempt& attempt) {
-  watched_[attempt.container_id] = &attempt;
+  watched_[attempt.container_id] = {.attempt = &attempt};
   auto started = co_await container::start_under(*parts_.engine, attempt.container_id,
                                                  std::move(attempt.witness));
   attempt.witness = std::move(started.witness);
@@ -85,31 +110,30 @@ Task<> DockerRunner::start_now(Attempt& attempt) {
 
 Task<> DockerRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
-  watched_[attempt.container_id] = &attempt;
+  watched_[attempt.container_id] = {.attempt = &attempt};
   auto started =
       co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
   if (started.ending.started_utc > 0) attempt.ending.started_utc = started.ending.started_utc;
   if (!attempt.witness) attempt.exit_seen = true;
-}
-
-Task<bool> DockerRunner::ended(Attempt& attempt) {
-  try {
-    co_return co_await ended_now(attempt);
-  } catch (const container::EngineError& error) {
-    if (!error.unreachable()) throw;
-    throw EngineAway(error.what());
-  }
+  if (parts_.servers) co_await parts_.servers->adopt(attempt);
 }
 
 Task<bool> DockerRunner::ended_now(Attempt& attempt) {
-  const container::Ending ending = co_await container::look(*parts_.engine, attempt.container_id);
-  if (ending.kind == container::Ending::Kind::running) {
-    if (attempt.exit_seen) co_await adopt_now(attempt);
-    co_return false;
+  if (const auto told = told_ending(attempt)) {
+    take_ending(attempt, *told);
+    co_return true;
   }
-  if (!attempt.ending.start_failed) take_ending(attempt, ending);
-  co_return true;
+  const container::Ending ending = co_await container::look(*parts_.engine, attempt.container_id);
+  const bool runs = ending.kind == container::Ending::Kind::running;
+  if (!runs && !attempt.ending.start_failed) take_ending(attempt, ending);
+  if (parts_.servers && (runs || failed(attempt.ending)) &&
+      co_await parts_.servers->ended(attempt)) {
+    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    co_return true;
+  }
+  if (runs && attempt.exit_seen) co_await adopt_now(attempt);
+  co_return !runs;
 }
 
 void DockerRunner::take_ending(Attempt& attempt, const container::Ending& seen) const {
@@ -148,6 +172,7 @@ Task<> DockerRunner::stop_now(Attempt& attempt, const StopHow& how) {
 Task<> DockerRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
   watched_.erase(attempt.container_id);
+  if (parts_.servers) co_await parts_.servers->remove(attempt);
   if (!attempt.container_id.empty())
     co_await away_or(parts_.engine->remove(attempt.container_id, true));
 }

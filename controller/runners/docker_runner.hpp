@@ -1,8 +1,8 @@
 // Attempts in ephemeral containers, through the engine.
 #pragma once
 
-#include "controller/runners/docker_spec.hpp"
 #include "controller/runners/runner.hpp"
+#include "controller/runners/server_side.hpp"
 
 namespace controller {
 
@@ -11,23 +11,38 @@ struct DockerRunnerParts {
   const Site* site = nullptr;
   PayloadContext payload;
   Belonging belonging;
-  Wake* wake = nullptr;  // notified at each exit
+  Wake* wake = nullptr;           // notified at each exit
+  ServerSide* servers = nullptr;  // null: no runner has one
 };
+
+// Host folders that volumes name and that are not there are made by us: an engine would make them
+// as root.
+void make_bind_sources(const Payload& payload);
 
 class DockerRunner : public Runner {
  public:
   explicit DockerRunner(DockerRunnerParts parts) : parts_(std::move(parts)) {}
   Task<> prepare(Attempt& attempt) override;
+  Task<> make_ready(Attempt& attempt) override;
+  Task<> warm_up(Attempt& attempt) override;
   Task<> start(Attempt& attempt) override;
   Task<> adopt(Attempt& attempt) override;
   Task<bool> ended(Attempt& attempt) override;
   Task<> stop(Attempt& attempt, const StopHow& how) override;
+  Task<> conclude(Attempt& attempt) override;
   Task<> remove(Attempt& attempt) override;
-  // Another witness saw the end of a container.
-  void tell_end(const std::string& container_id);
+  // Another witness: what the engine's event stream says.
+  void tell(const container::EngineEvent& event);
 
  private:
+  // An attempt that is under way, and what the event stream has said of its container.
+  struct Watched {
+    Attempt* attempt = nullptr;
+    bool started = false, oom = false;
+    std::optional<int> exit_code;
+  };
   container::OnExit exit_of(Attempt& attempt);
+  std::optional<container::Ending> told_ending(const Attempt& attempt) const;
   void take_ending(Attempt& attempt, const container::Ending& ending) const;
   Task<> prepare_now(Attempt& attempt);
   Task<> start_now(Attempt& attempt);
@@ -36,7 +51,7 @@ class DockerRunner : public Runner {
   Task<> stop_now(Attempt& attempt, const StopHow& how);
 
   DockerRunnerParts parts_;
-  std::map<std::string, Attempt*> watched_;  // container id -> attempt, from start to removal
+  std::map<std::string, Watched> watched_;  // by container id, from start to removal
 };
 
 }  // namespace controller

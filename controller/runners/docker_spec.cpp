@@ -16,6 +16,8 @@ Strings joined(Strings first, const Strings& second) {
   return first;
 }
 
+}  // namespace
+
 Strings full_command(const DockerSpecRequest& request, const container::ImageInfo& image) {
   const Payload& payload = *request.payload;
   Strings command;
@@ -38,35 +40,26 @@ std::string user_of(const DockerSpecRequest& request) {
 Strings environment(const DockerSpecRequest& request) {
   std::map<std::string, std::string> env = request.payload->env;
   if (request.attempt->runner->user == "host")
-    env.merge(std::map<std::string, std::string>{{"HOME", "/campaign/home"},
+    env.merge(std::map<std::string, std::string>{{"HOME", request.home},
                                                  {"USER", request.site->user_name},
-                                                 {"XDG_CACHE_HOME", "/campaign/home/.cache"}});
+                                                 {"XDG_CACHE_HOME", request.home + "/.cache"}});
   Strings lines;
   for (const auto& [name, value] : env) lines.push_back(name + "=" + value);
   return lines;
 }
 
-std::vector<container::Mount> mounts(const DockerSpecRequest& request, const SiteImage& image) {
-  const AttemptPaths& paths = request.attempt->paths;
-  std::vector<container::Mount> all = {
-      {.source = paths.results.string(), .target = "/campaign/results"},
-      {.source = paths.home.string(), .target = "/campaign/home"},
-      {.source = (paths.ctl / "config.yaml").string(),
-       .target = "/campaign/config.yaml",
-       .read_only = true}};
-  if (image.launcher) {
-    all.push_back(
+void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& request,
+                       const SiteImage& image) {
+  if (image.launcher)
+    spec.mounts.push_back(
         {.source = request.site->launcher, .target = "/campaign/launch", .read_only = true});
-    all.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
-  }
   if (!image.passwd.empty() && request.attempt->runner->user == "host")
-    all.push_back({.source = image.passwd, .target = "/etc/passwd", .read_only = true});
+    spec.mounts.push_back({.source = image.passwd, .target = "/etc/passwd", .read_only = true});
   for (const campaign::Volume& volume : request.payload->volumes)
-    all.push_back({.source = volume.source,
-                   .target = volume.target,
-                   .read_only = volume.read_only,
-                   .volume = volume.source.find_first_of("/.") == std::string::npos});
-  return all;
+    spec.mounts.push_back({.source = volume.source,
+                           .target = volume.target,
+                           .read_only = volume.read_only,
+                           .volume = volume.source.find_first_of("/.") == std::string::npos});
 }
 
 std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
@@ -85,7 +78,8 @@ std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
           {label::gpus, ""}};
 }
 
-void apply_limits(container::ContainerSpec& spec, const campaign::Runner& runner) {
+void apply_settings(container::ContainerSpec& spec, const DockerSpecRequest& request) {
+  const campaign::Runner& runner = *request.attempt->runner;
   spec.tmpfs = runner.tmpfs;
   spec.shm_size = runner.shm_size;
   spec.memory = runner.memory;
@@ -98,6 +92,8 @@ void apply_limits(container::ContainerSpec& spec, const campaign::Runner& runner
   spec.cap_drop = runner.cap_drop;
   spec.security_opt = runner.security_opt;
   spec.network = runner.network;
+  if (runner.server)
+    spec.networks = {{.network = network_name(request.belonging->uid, request.attempt->worker)}};
   spec.ipc = runner.ipc;
   spec.init = runner.init;
   spec.read_only = runner.read_only;
@@ -105,7 +101,9 @@ void apply_limits(container::ContainerSpec& spec, const campaign::Runner& runner
   spec.stop_timeout = static_cast<int>(std::ceil(runner.stop_grace_period));
 }
 
-}  // namespace
+std::string network_name(const std::string& uid, int worker) {
+  return "cctl-" + uid.substr(0, 8) + "-w" + std::to_string(worker);
+}
 
 std::string container_name(const std::string& uid, const std::string& run, int attempt) {
   return "cctl-" + uid.substr(0, 8) + "-" + run + "-a" + std::to_string(attempt);
@@ -137,8 +135,16 @@ container::ContainerSpec docker_spec(const DockerSpecRequest& request) {
   spec.user = user_of(request);
   spec.working_dir = request.payload->workdir;
   spec.labels = labels(request);
-  spec.mounts = mounts(request, image);
-  apply_limits(spec, *request.attempt->runner);
+  const AttemptPaths& paths = request.attempt->paths;
+  spec.mounts = {{.source = paths.results.string(), .target = "/campaign/results"},
+                 {.source = paths.home.string(), .target = "/campaign/home"},
+                 {.source = (paths.ctl / "config.yaml").string(),
+                  .target = "/campaign/config.yaml",
+                  .read_only = true}};
+  if (image.launcher)
+    spec.mounts.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
+  add_common_mounts(spec, request, image);
+  apply_settings(spec, request);
   return spec;
 }
 

@@ -17,12 +17,28 @@ struct DockerSpecRequest {
   const Payload* payload = nullptr;
   const Site* site = nullptr;
   const Belonging* belonging = nullptr;
+  std::string home = "/campaign/home";  // HOME of `user: host`
 };
 // Throws PrepareError(config) when neither the image nor the campaign names a command.
 container::ContainerSpec docker_spec(const DockerSpecRequest& request);
 
 // "cctl-<uid8>-<run>-a<attempt>"
 std::string container_name(const std::string& uid, const std::string& run, int attempt);
+// "cctl-<uid8>-w<worker>": where a server and its client meet.
+std::string network_name(const std::string& uid, int worker);
+
+// What containers of the same runner have in common, whatever they are for.
+std::vector<std::string> full_command(const DockerSpecRequest& request,
+                                      const container::ImageInfo& image);
+std::string user_of(const DockerSpecRequest& request);                   // "" = the image's
+std::vector<std::string> environment(const DockerSpecRequest& request);  // K=V
+std::map<std::string, std::string> labels(const DockerSpecRequest& request);
+// The launcher, the passwd file and the runner's volumes.
+void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& request,
+                       const SiteImage& image);
+// Limits, rights and network.
+void apply_settings(container::ContainerSpec& spec, const DockerSpecRequest& request);
+
 // The launcher's own part of a command line, up to and with "--".
 std::vector<std::string> launcher_argv(const Attempt& attempt, const std::string& launcher,
                                        const std::string& out);

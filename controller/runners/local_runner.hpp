@@ -18,10 +18,13 @@ class LocalRunner : public Runner {
  public:
   explicit LocalRunner(LocalRunnerParts parts) : parts_(std::move(parts)) {}
   Task<> prepare(Attempt& attempt) override;
+  Task<> make_ready(Attempt&) override { co_return; }
+  Task<> warm_up(Attempt&) override { co_return; }
   Task<> start(Attempt& attempt) override;
   Task<> adopt(Attempt& attempt) override;
   Task<bool> ended(Attempt& attempt) override;
   Task<> stop(Attempt& attempt, const StopHow& how) override;
+  Task<> conclude(Attempt&) override { co_return; }
   Task<> remove(Attempt& attempt) override;
 
  private:

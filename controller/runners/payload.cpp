@@ -53,7 +53,7 @@ std::map<std::string, std::string> campaign_variables(const PayloadContext& cont
       {"CAMPAIGN_TOTAL_CYCLES", std::to_string(execution.cycles)},
       {"CAMPAIGN_ATTEMPT", std::to_string(attempt.number)},
       {"CAMPAIGN_PHASE", attempt.pilot ? "pilot" : "measure"},
-      {"CAMPAIGN_WARMUP_PROMPTS", std::to_string(execution.warmup_prompts)}};
+      {"CAMPAIGN_WARMUP_PROMPTS", attempt.cold ? "0" : std::to_string(execution.warmup_prompts)}};
   if (execution.warmup_timeout_seconds)
     env["CAMPAIGN_WARMUP_TIMEOUT"] = compact(*execution.warmup_timeout_seconds);
   return env;
@@ -120,11 +120,79 @@ PayloadView host_view(const Attempt& attempt) {
           attempt.paths.home.string(), attempt.paths.exchange.string()};
 }
 
+PayloadView shared_view(const Attempt& attempt) {
+  const std::string name = attempt.name();
+  return {"/campaign/config/" + name + "/config.yaml",
+          (attempt.pilot ? "/campaign/pilot/" : "/campaign/runs/") + name,
+          "/campaign/home/" + attempt.paths.home.filename().string(),
+          attempt.paths.exchange.string()};
+}
+
+PayloadView warmup_view(const Attempt& attempt) {
+  PayloadView view = shared_view(attempt);
+  view.results = "/campaign/warmup/" + attempt.name();
+  return view;
+}
+
+namespace {
+
+// A mistake in a template or a variable that is not set is one of the campaign file.
+template <class Resolve>
+auto as_config_error(const Resolve& resolve) {
+  try {
+    return resolve();
+  } catch (const PrepareError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw PrepareError(campaign::FailureClass::config, error.what());
+  }
+}
+
+}  // namespace
+
+Payload resolve_warmup(const PayloadContext& context, const Attempt& attempt,
+                       const PayloadView& view) {
+  Payload payload = resolve_payload(context, attempt, view);
+  const campaign::Placeholders with = placeholders(context, attempt, view);
+  payload.command =
+      as_config_error([&] { return campaign::expand_argv(attempt.runner->warmup_command, with); });
+  payload.env["CAMPAIGN_PHASE"] = "warmup";
+  return payload;
+}
+
+ServerPayload resolve_server(const PayloadContext& context, const Attempt& attempt,
+                             const PayloadView& view) {
+  const campaign::Server& server = *attempt.runner->server;
+  const campaign::Placeholders with = placeholders(context, attempt, view);
+  return as_config_error([&] {
+    ServerPayload made{.payload = resolve_payload(context, attempt, view),
+                       .ports = server.ports,
+                       .ready = server.ready};
+    Payload& payload = made.payload;
+    payload.command = campaign::expand_argv(server.command, with);
+    payload.entrypoint.clear();
+    payload.entrypoint_set = false;
+    if (!server.image.empty()) payload.image = campaign::expand(server.image, with);
+    payload.workdir.clear();
+    payload.env = campaign_variables(context, attempt, view);
+    payload.env.erase("CAMPAIGN_RESULTS_DIR");
+    payload.env.erase("CAMPAIGN_METRICS_FILE");
+    for (const auto& [name, value] : server.env)
+      payload.env[name] = campaign::interpolate(campaign::expand(value, with), context.environment);
+    if (made.ready) {
+      for (std::string* text : {&made.ready->http, &made.ready->tcp})
+        *text = campaign::expand(*text, with);
+      made.ready->exec = campaign::expand_argv(made.ready->exec, with);
+    }
+    return made;
+  });
+}
+
 Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
                         const PayloadView& view) {
   const campaign::Runner& runner = *attempt.runner;
   const campaign::Placeholders with = placeholders(context, attempt, view);
-  try {
+  return as_config_error([&] {
     Payload payload;
     payload.command = shell_or_argv(runner, campaign::expand_argv(runner.command, with));
     payload.launch = campaign::expand_argv(runner.launch, with);
@@ -143,11 +211,7 @@ Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
     if (runner.env_compat_lem) add_lem_variables(payload.env);
     check_size(payload);
     return payload;
-  } catch (const PrepareError&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw PrepareError(campaign::FailureClass::config, error.what());
-  }
+  });
 }
 
 }  // namespace controller

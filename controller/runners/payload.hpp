@@ -14,6 +14,10 @@ struct PayloadView {
 };
 PayloadView container_view(const Attempt& attempt);
 PayloadView host_view(const Attempt& attempt);
+// In a container that many attempts share: folders by the attempt's name (held_spec.hpp).
+PayloadView shared_view(const Attempt& attempt);
+// The same for the command that warms up: what it writes is never a result.
+PayloadView warmup_view(const Attempt& attempt);
 
 struct PayloadContext {
   const campaign::Campaign* campaign = nullptr;
@@ -33,5 +37,16 @@ struct Payload {
 // Throws PrepareError(config) that names what is missing.
 Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
                         const PayloadView& view);
+// `warmup_command` in place of the command.
+Payload resolve_warmup(const PayloadContext& context, const Attempt& attempt,
+                       const PayloadView& view);
+// The server beside the runner's client, with its check; it has no results.
+struct ServerPayload {
+  Payload payload;
+  std::vector<std::string> ports;
+  std::optional<campaign::Ready> ready;
+};
+ServerPayload resolve_server(const PayloadContext& context, const Attempt& attempt,
+                             const PayloadView& view);
 
 }  // namespace controller

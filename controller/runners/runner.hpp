@@ -25,12 +25,21 @@ class EngineAway : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The controller is asked to stop before the attempt was started: it goes back to pending, its
+// number is not used up.
+class ReleasedBeforeStart : public std::exception {};
+
 class Runner {
  public:
   virtual ~Runner() = default;
   // Everything but the start: container created, or launcher waiting at its gate. Sets container_id
   // or pid.
   virtual Task<> prepare(Attempt& attempt) = 0;
+  // When it is its turn: waits until what it needs is ready (a container that is held alive, a
+  // server beside it), each for a bounded time.
+  virtual Task<> make_ready(Attempt& attempt) = 0;
+  // Warms up what is to be measured; never a result.
+  virtual Task<> warm_up(Attempt& attempt) = 0;
   // After `starting` is durable. Leaves a witness that sets attempt.exit_seen and wakes. A start
   // that failed is an ending.
   virtual Task<> start(Attempt& attempt) = 0;
@@ -46,6 +55,8 @@ class Runner {
   };
   // Returns when it is verified to be gone; attempt.ending then says how it ended.
   virtual Task<> stop(Attempt& attempt, const StopHow& how) = 0;
+  // Once it is over: what ran beside it is told to end, and its logs lie in the ctl folder.
+  virtual Task<> conclude(Attempt& attempt) = 0;
   // What is left of it on the engine. Nothing to remove is fine.
   virtual Task<> remove(Attempt& attempt) = 0;
 };

@@ -104,6 +104,9 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.window = attempt.verdict.window;
   record.metrics = attempt.verdict.metrics;
   record.notes = attempt.verdict.notes;
+  record.notes.insert(record.notes.end(), attempt.notes.begin(), attempt.notes.end());
+  record.strategy = campaign::name_of(attempt.experiment->strategy);
+  record.container_run = attempt.container_run;
   record.outcome = attempt.ending.outcome;
   record.overlap = context.campaign->execution.overlap == campaign::Overlap::gap ? "gap" : "always";
   record.neighbours = attempt.neighbours;
@@ -131,6 +134,7 @@ class CollectStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     const double begin = context.clock->boottime();
+    co_await conclude(context, attempt);
     if (!attempt.pilot && !attempt.early_failure &&
         !context.ledger->fold().run(attempt.run).exit_known)
       context.ledger->append(exited_event(attempt));
@@ -150,6 +154,15 @@ class CollectStage : public Stage {
   }
 
  private:
+  static Task<> conclude(RunContext& context, Attempt& attempt) {
+    try {
+      co_await context.runner_of(attempt).conclude(attempt);
+    } catch (const std::exception& error) {
+      attempt.notes.push_back(std::string("what ran beside it was not ended well: ") +
+                              error.what());
+    }
+  }
+
   static void judge(const RunContext& context, Attempt& attempt) {
     if (attempt.early_failure) {
       attempt.cls = *attempt.early_failure;
@@ -165,7 +178,9 @@ class CollectStage : public Stage {
       attempt.cls = attempt.verdict.cls;
       attempt.message = attempt.verdict.message;
     } else {
-      attempt.cls = refine_by_log(attempt.cls, tail_of(attempt));
+      const std::string tail = tail_of(attempt);
+      attempt.distrusted = attempt.cls == FailureClass::payload && lost_its_gpu(tail);
+      attempt.cls = refine_by_log(attempt.cls, tail);
     }
   }
 

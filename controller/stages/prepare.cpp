@@ -19,6 +19,7 @@ void open_to_all(const fs::path& folder) { fs::permissions(folder, fs::perms::al
 // durable then.
 void lay_out(const Attempt& attempt) {
   if (attempt.entry == Entry::fresh) fs::remove_all(attempt.paths.results);
+  if (attempt.cold) fs::remove_all(attempt.paths.home);
   campaign::make_scratch_folders(attempt.paths.results);
   campaign::make_scratch_folders(attempt.paths.ctl);
   campaign::make_scratch_folders(attempt.paths.home);

@@ -8,7 +8,7 @@ AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt
   AttemptPaths paths;
   paths.results = attempt.pilot ? results.pilot(attempt.name()) : results.attempt(attempt.name());
   paths.ctl = results.ctl(attempt.name());
-  paths.home = results.home(attempt.experiment->name);
+  paths.home = results.home(attempt.cold ? attempt.name() : attempt.experiment->name);
   paths.exchange =
       attempt.runner->launch.empty() ? paths.results.parent_path() : paths.ctl / "exchange";
   return paths;

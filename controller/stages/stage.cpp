@@ -6,6 +6,8 @@ Stages all_stages() {
   Stages stages;
   stages.push_back(make_prepare_stage());
   stages.push_back(make_gap_stage());
+  stages.push_back(make_ready_stage());
+  stages.push_back(make_warmup_stage());
   stages.push_back(make_start_stage());
   stages.push_back(make_measure_stage());
   stages.push_back(make_collect_stage());

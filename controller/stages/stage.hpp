@@ -10,10 +10,6 @@
 
 namespace controller {
 
-// The controller is asked to stop before the attempt was started: it goes back to pending, its
-// number is not used up.
-class ReleasedBeforeStart : public std::exception {};
-
 enum class Part { ahead, before, during, after };
 
 class Stage {
@@ -25,10 +21,12 @@ class Stage {
 };
 
 using Stages = std::vector<std::unique_ptr<Stage>>;
-Stages all_stages();  // prepare, gap, start, measure, collect, teardown
+Stages all_stages();  // prepare, gap, ready, warmup, start, measure, collect, teardown
 
 std::unique_ptr<Stage> make_prepare_stage();
 std::unique_ptr<Stage> make_gap_stage();
+std::unique_ptr<Stage> make_ready_stage();
+std::unique_ptr<Stage> make_warmup_stage();
 std::unique_ptr<Stage> make_start_stage();
 std::unique_ptr<Stage> make_measure_stage();
 std::unique_ptr<Stage> make_collect_stage();

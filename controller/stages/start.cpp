@@ -19,7 +19,8 @@ class StartStage : public Stage {
                                                        .container_id = attempt.container_id,
                                                        .pid = attempt.pid,
                                                        .pid_start = attempt.pid_start,
-                                                       .utc = context.clock->utc()});
+                                                       .utc = context.clock->utc(),
+                                                       .server = attempt.server_id});
     attempt.started = true;
     context.progress->run_started(attempt.run, attempt.number);
     co_await go(context, attempt);

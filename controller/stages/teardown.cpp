@@ -1,4 +1,6 @@
 // Always runs, and may run again: the conclude hook, and the removal of what is left on the engine.
+#include <filesystem>
+
 #include "controller/stages/hooks.hpp"
 #include "controller/stages/stage.hpp"
 
@@ -23,6 +25,8 @@ class TeardownStage : public Stage {
       context.progress->note(attempt.run +
                              ": its container is left for the sweep at the end: " + error.what());
     }
+    std::error_code left;
+    if (attempt.cold) std::filesystem::remove_all(attempt.paths.home, left);
   }
 };
 

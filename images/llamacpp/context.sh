@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes OUT/bin/infer, OUT/lib and OUT/models: what the image holds, and what the local runner runs on the host.
+# Makes OUT/bin/{infer,serve,load}, OUT/lib and OUT/models: what the image holds, and what the local runner runs on the host.
 # The npm packages are fetched once, into build/images/llamacpp/packages.
 set -euo pipefail
 # shellcheck source=images/setup.sh
@@ -9,6 +9,7 @@ here=$ROOT/images/llamacpp
 out=$1
 packages=$ROOT/build/images/llamacpp/packages
 headers=$ROOT/build/images/llamacpp/headers
+objects=$ROOT/build/images/llamacpp/objects
 
 case $(uname -m) in
   x86_64) arch=x64 ;;
@@ -58,15 +59,26 @@ make_libraries() {
   rm -f "$out/lib/"*.node "$out/lib/"*.json "$out/lib/libllama-common.so"
 }
 
+# make_program NAME: NAME.cpp with what the programs share.
 make_program() {
-  mkdir -p "$out/bin"
   "clang++-$(installed_clang)" -std=c++20 -O2 -Wall -Wextra -Werror -I"$headers/include" -I"$headers/ggml/include" \
-    "$here"/*.cpp -o "$out/bin/infer" -L"$out/lib" -l:libllama.v0.5.0.so -l:libggml.v0.5.0.so -l:libggml-base.so \
-    -l:libyaml-cpp.a "-Wl,-rpath,\$ORIGIN/../lib"
+    "$here/$1.cpp" "$objects"/*.o -o "$out/bin/$1" -L"$out/lib" -l:libllama.v0.5.0.so -l:libggml.v0.5.0.so \
+    -l:libggml-base.so -l:libyaml-cpp.a -pthread "-Wl,-rpath,\$ORIGIN/../lib"
+}
+
+make_shared() {
+  local part
+  rm -rf "$objects"
+  mkdir -p "$objects" "$out/bin"
+  for part in engine http records settings; do
+    "clang++-$(installed_clang)" -std=c++20 -O2 -Wall -Wextra -Werror -I"$headers/include" \
+      -I"$headers/ggml/include" -c "$here/$part.cpp" -o "$objects/$part.o"
+  done
 }
 
 make_headers
 make_libraries
-make_program
+make_shared
+for program in infer serve load; do make_program "$program"; done
 mkdir -p "$out/models"
 python3 "$here/mkgguf.py" "$out/models"

@@ -153,6 +153,16 @@ void Metrics::requests(const Generation& generation, const Settings& settings) {
   for (std::size_t i = 0; i < generation.outputs.size(); ++i) line(request.dump());
 }
 
+void Metrics::request(const RequestLine& request) {
+  line(json{{"kind", "request"},
+            {"latency_s", request.latency_s},
+            {"ttft_s", request.ttft_s},
+            {"tokens_in", request.tokens_in},
+            {"tokens_out", request.tokens_out},
+            {"mono_ns", mono_ns()}}
+           .dump());
+}
+
 void Metrics::progress(int done, int total) {
   line(json{{"kind", "progress"}, {"done", done}, {"total", total}, {"mono_ns", mono_ns()}}.dump());
 }
@@ -178,6 +188,10 @@ std::string utc_now() {
   return text;
 }
 
+void write_document(const std::string& text) {
+  replace_file(environment("CAMPAIGN_RESULTS_DIR") + "/process_0.json", text);
+}
+
 double write_result(const Settings& settings, const Warmup& warmup,
                     const Measurement& measurement) {
   const json metrics = inference_metrics(settings, measurement);
@@ -197,7 +211,7 @@ double write_result(const Settings& settings, const Warmup& warmup,
       {"warmup_result", warmup_result(settings, warmup)},
       {"extended_metrics", {{"output_hash", text_hash(measurement.batches)}}},
       {"effective_config", json::parse(settings.document)}};
-  replace_file(environment("CAMPAIGN_RESULTS_DIR") + "/process_0.json", result.dump(1) + "\n");
+  write_document(result.dump(1) + "\n");
   return metrics["tokens_per_second"];
 }
 

@@ -12,6 +12,11 @@
 namespace payload {
 
 // $CAMPAIGN_METRICS_FILE: JSON lines, one write each. Does nothing where the variable is unset.
+struct RequestLine {
+  double latency_s = 0, ttft_s = 0;
+  int tokens_in = 0, tokens_out = 0;
+};
+
 class Metrics {
  public:
   Metrics();
@@ -20,6 +25,7 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   void phase(const std::string& name, const std::string& mark);  // mark: begin, end
+  void request(const RequestLine& request);                      // that ended now
   void requests(const Generation& generation, const Settings& settings);
   void progress(int done, int total);
 
@@ -49,8 +55,10 @@ double variation(const std::vector<double>& values, std::size_t window);
 // RFC 3339, UTC, milliseconds.
 std::string utc_now();
 
-// Writes $CAMPAIGN_RESULTS_DIR/process_0.json by a temporary file and a rename; returns its tokens
-// per second. Throws std::runtime_error with the reason.
+// Writes $CAMPAIGN_RESULTS_DIR/process_0.json by a temporary file and a rename. Throws
+// std::runtime_error with the reason.
+void write_document(const std::string& text);
+// The result of an inference in this process; returns its tokens per second.
 double write_result(const Settings& settings, const Warmup& warmup, const Measurement& measurement);
 
 }  // namespace payload

@@ -151,6 +151,7 @@ Settings read_settings() {
   settings.max_input_tokens = config.count("max_input_tokens", 1, settings.max_input_tokens);
   settings.max_output_tokens = config.count("max_output_tokens", 1, settings.max_output_tokens);
   settings.num_input_prompts = config.count("num_input_prompts", 1, settings.num_input_prompts);
+  settings.concurrency = config.count("concurrency", 1, settings.concurrency);
   settings.random_seed = config.number("random_seed", 0, settings.random_seed);
   settings.threads = config.count("num_threads", 1, settings.threads);
   read_warmup(config, settings);

@@ -21,6 +21,7 @@ struct Settings {
   int max_input_tokens = 64;   // tokens of each prompt
   int max_output_tokens = 64;  // tokens generated for each prompt, never fewer
   int num_input_prompts = 8;
+  int concurrency = 1;  // of `load`: requests at a time
   long random_seed = 42;
   int threads = 1;              // key `num_threads`
   int warmup_prompts = 5;       // at most so many; 0 is none

@@ -40,9 +40,10 @@ std::vector<Place> places() {
         return outer.wrap(member(field.name, std::move(inner)));
       };
       if (outer.section == runner_section()) {
-        wrap = [outer, field](Value inner) {
-          return outer.wrap(
-              merged(yaml("{type: local, command: a}"), member(field.name, std::move(inner))));
+        const char* runner =
+            field.applies == docker_runner ? "{image: x}" : "{type: local, command: a}";
+        wrap = [outer, field, runner](Value inner) {
+          return outer.wrap(merged(yaml(runner), member(field.name, std::move(inner))));
         };
       }
       all.push_back(
@@ -55,7 +56,11 @@ std::vector<Place> places() {
 // What must stand beside a field so that it may stand at all.
 Value company(const Place& place, const Field& field) {
   if (place.section == runner_section()) {
+    if (field.name == "warmup_command") return yaml("{image: x, strategy: persistent}");
     return yaml(field.applies == docker_runner ? "{image: x}" : "{type: local, command: a b}");
+  }
+  if (place.section == ready_section()) {
+    return yaml(field.name == "timeout" ? "{tcp: ':80'}" : "{}");
   }
   if (place.section == window_section()) return yaml("{begin: a, end: b}");
   const bool source = field.name == "json" || field.name == "regex" || field.name == "stage";
@@ -86,6 +91,11 @@ TEST(Fields, EveryDeclaredFieldIsDecodedIntoSomething) {
       try {
         const Campaign after = decoded(document);
         const bool source = place.section == metric_section() && beside.members().empty();
+        const bool check = place.section == ready_section() && beside.members().empty();
+        if (check) {
+          EXPECT_NE(after, decoded(place.wrap(yaml("{tcp: ':1'}")))) << key;
+          continue;
+        }
         if (source || after == decoded(place.wrap(beside))) without_effect.insert(key);
         if (source && after.collect.metrics.at(0).where == yaml(field.sample).as_string())
           without_effect.erase(key);
@@ -95,10 +105,8 @@ TEST(Fields, EveryDeclaredFieldIsDecodedIntoSomething) {
       ++walked;
     }
   }
-  EXPECT_EQ(without_effect,
-            (std::set<std::string>{".gpus", ".schema_version", "container.strategy", "runner.gpus",
-                                   "runner.strategy", "runner.type", "runners.gpus",
-                                   "runners.strategy", "runners.type"}));
+  EXPECT_EQ(without_effect, (std::set<std::string>{".gpus", ".schema_version", "runner.gpus",
+                                                   "runner.type", "runners.gpus", "runners.type"}));
   EXPECT_GT(walked, 90);
 }
 
@@ -126,6 +134,9 @@ execution: {failure_threshold: {}, retries: {}}
 io: {}
 collect: {}
 hooks: {}
+container: {}
+health_check: {}
+cold_start: {}
 )"));
   Execution execution;
   execution.failure_threshold.emplace();
@@ -135,6 +146,9 @@ hooks: {}
   EXPECT_EQ(*campaign.runner, runner);
   EXPECT_EQ(campaign.collect, Collect{});
   EXPECT_EQ(campaign.hooks, Hooks{});
+  EXPECT_EQ(campaign.container, ContainerDefaults{});
+  EXPECT_EQ(campaign.health_check, HealthCheck{});
+  EXPECT_EQ(campaign.cold_start, ColdStart{});
   EXPECT_EQ(campaign.io.manifest_filename, Io{}.manifest_filename);
   EXPECT_EQ(campaign.io.min_free, Io{}.min_free);
   const Campaign unsaid = decoded(yaml("{name: x, axes: {a: [1]}, runner: {image: x}}"));

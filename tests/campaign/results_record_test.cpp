@@ -17,6 +17,7 @@ RunRecord full_record() {
   r.state = "failed", r.cls = FailureClass::oom, r.message = "out of memory";
   r.exit_code = 137, r.signal = 9, r.oom_killed = true;
   r.resumed = true, r.repeated = true;
+  r.strategy = "persistent", r.container_run = 3;
   r.queue_wait = 0.1, r.started_utc = 1.5e9, r.finished_utc = 1.5e9 + 0.125, r.duration = 0.125;
   r.stages = {{"gap", 0.5}, {"measure", 1e-9}};
   r.gap_seconds = 60;

@@ -49,6 +49,10 @@ TEST(Events, EveryMemberIsWritten) {
   EXPECT_EQ(failed.stages.at("measure"), 12.000001);
   EXPECT_EQ(failed.retry_not_before_utc, 1763685700.5);
   EXPECT_FALSE(failed.final);
+  const Record claimed = round_trip(one_of_each_event()[2]);
+  EXPECT_EQ(std::get<event::Claimed>(claimed.event).service, "vllm");
+  const event::Starting served{.run = "r.c01", .container_id = "c", .server = "s"};
+  EXPECT_EQ(std::get<event::Starting>(round_trip(served).event).server, "s");
   const Record starting = round_trip(one_of_each_event()[4]);
   EXPECT_EQ(std::get<event::Starting>(starting.event).pid_start, 18446744073709551615u);
 }

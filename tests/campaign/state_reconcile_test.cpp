@@ -27,6 +27,25 @@ class Scene {
     journal(event::Claimed{"r.c01", 1, 0, "", "", "node7", 1});
     return journal(event::Starting{"r.c01", 1, "", 77, 5, 1});
   }
+  // An exec in the container "held" (id h1) of the service "runner".
+  Scene& exec_initialised(const std::string& run = "r.c01") {
+    return journal(event::Claimed{run, 1, 0, "held", "E", "node7", 1, "runner"});
+  }
+  Scene& exec_running(const std::string& run = "r.c01") {
+    return exec_initialised(run).journal(event::Starting{run, 1, "h1", 0, 0, 1});
+  }
+  Scene& held(State state = State::running, const std::string& id = "h1") {
+    input_.containers.push_back({"", 0, id, "held", state, false, "runner"});
+    return *this;
+  }
+  Scene& exec_runs(const std::string& attempt = "r.c01.a1") {
+    input_.execs.insert(attempt);
+    return *this;
+  }
+  Scene& server(const std::string& run, const std::string& id) {
+    input_.containers.push_back({run, 1, id, "server", State::running, true});
+    return *this;
+  }
   Scene& completed() { return journal(event::Completed{"r.c01", 1, 1, 2, 2, 1, {}, false}); }
   Scene& engine(State state, int attempt = 1, const std::string& id = "id1") {
     input_.containers.push_back({"r.c01", attempt, id, "name", state, false});
@@ -196,6 +215,60 @@ TEST(Reconcile, LocalRunsAreJudgedByTheirProcess) {
             "outcome)\n");
   EXPECT_EQ(Scene().local_running().plan(),
             "r.c01.a1: record as lost (journal says running a1, engine has nothing)\n");
+}
+
+TEST(ReconcileExecs, OneThatRunsIsAdoptedAndItsContainerStays) {
+  EXPECT_EQ(Scene().exec_running().held().exec_runs().plan(),
+            "r.c01.a1: adopt h1 (journal says running a1, engine says its exec runs)\n");
+}
+
+TEST(ReconcileExecs, OneThatEndedIsCollectedByItsOutcomeAndItsContainerGoes) {
+  EXPECT_EQ(Scene().exec_running().held().disk(outcome(1)).plan(),
+            "r.c01.a1: collect (journal says running a1, engine has nothing, the launcher left an "
+            "outcome)\n"
+            "held: remove h1 (no run goes on in it, engine says running)\n");
+}
+
+TEST(ReconcileExecs, AfterTheLossOfTheEngineTheOutcomeDecides) {
+  EXPECT_EQ(Scene().exec_running().held(State::exited).disk(outcome(1)).plan(),
+            "r.c01.a1: collect (journal says running a1, engine has nothing, the launcher left an "
+            "outcome)\n"
+            "held: remove h1 (no run goes on in it, engine says exited)\n");
+  EXPECT_EQ(Scene().exec_running().held(State::exited).plan(),
+            "r.c01.a1: record as lost (journal says running a1, engine has nothing)\n"
+            "held: remove h1 (no run goes on in it, engine says exited)\n");
+  EXPECT_EQ(Scene().exec_running().plan(),
+            "r.c01.a1: record as lost (journal says running a1, engine has nothing)\n");
+}
+
+TEST(ReconcileExecs, OneThatWasNotStartedIsBegunAgainInAFreshContainer) {
+  EXPECT_EQ(Scene().exec_initialised().held().plan(),
+            "r.c01.a1: create again (journal says initialised a1, engine has nothing)\n"
+            "held: remove h1 (no run goes on in it, engine says running)\n");
+}
+
+TEST(ReconcileExecs, APilotIsNotGoneOnWith) {
+  EXPECT_EQ(Scene().exec_running("r.p").held().exec_runs("r.p.a1").plan(),
+            "held: remove h1 (no run goes on in it, engine says running)\n");
+}
+
+TEST(ReconcileServers, OneThatARunInFlightUsesStays) {
+  Scene scene;
+  scene.journal(event::Claimed{"r.c01", 1, 0, "name", "E", "node7", 1})
+      .journal(event::Starting{"r.c01", 1, "id1", 0, 0, 1, "s1"})
+      .engine(State::running)
+      .server("earlier.c01", "s1")
+      .server("other.c01", "s2");
+  EXPECT_EQ(scene.plan(),
+            "other.c01.a1: refuse s2 (journal says pending, engine says running for an attempt "
+            "that nobody claimed)\n"
+            "r.c01.a1: adopt id1 (journal says running a1, engine says running)\n");
+}
+
+TEST(ReconcileServers, OneWhoseClientIsLostGoes) {
+  EXPECT_EQ(Scene().running().server("r.c01", "s1").plan(),
+            "r.c01.a1: record as lost (journal says running a1, engine has nothing)\n"
+            "r.c01.a1: remove s1 (journal says running a1, its client is lost)\n");
 }
 
 }  // namespace

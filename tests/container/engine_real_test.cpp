@@ -194,6 +194,19 @@ TEST_F(RealEngineTest, LogsGiveTheLastLinesOfBothStreams) {
   EXPECT_EQ(loop().run(engine().logs(id, -1)), "line1\nline2\nline3\n");
 }
 
+TEST_F(RealEngineTest, FollowedLogsBeginAtTheFirstByteAndEndWithTheContainer) {
+  const auto id = create(shell("echo one; exec sleep 60"));
+  loop().run(engine().start(id));
+  const auto stream = loop().run(engine().follow_logs(id));
+  const auto first = loop().run(stream->next());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->data, "one\n");
+  loop().run(engine().kill(id, "KILL"));
+  EXPECT_FALSE(loop().run(stream->next()));
+  const auto again = loop().run(engine().follow_logs(id));
+  EXPECT_EQ(loop().run(collect(*again)).out, "one\n");
+}
+
 TEST_F(RealEngineTest, EventsTellTheExitCodeAndResumeAfterTheLastSeen) {
   const auto events = loop().run(engine().events({{"campaignctl.test", unique_}}, 0));
   const auto id = create(shell("exit 4"));

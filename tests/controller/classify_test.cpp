@@ -121,5 +121,29 @@ TEST(RefineByLog, KnownTextsTurnPayloadIntoGpuOom) {
   EXPECT_EQ(refine_by_log(FailureClass::none, "CUDA out of memory"), FailureClass::none);
 }
 
+TEST(Classify, AServerThatWentFirstIsThePayloadsOnlyWhenItExited) {
+  ProcessEnding ending = launched(143);
+  ending.outcome->stopped_by = "TERM";
+  ending.server = ServerEnding{.known = true, .exit_code = 4};
+  EXPECT_EQ(class_of(ending), FailureClass::payload);
+  EXPECT_EQ(classify(ending, OurStop::none).message, "its server ended with exit code 4");
+  ending.server = ServerEnding{.known = true, .signal = 9};
+  EXPECT_EQ(class_of(ending), FailureClass::infra);
+  ending.server = ServerEnding{};
+  EXPECT_EQ(class_of(ending), FailureClass::infra);
+  ending.server = ServerEnding{.known = true, .exit_code = 4};
+  ending.engine_gap = true;
+  EXPECT_EQ(class_of(ending), FailureClass::infra);
+  EXPECT_EQ(class_of(ending, OurStop::timeout), FailureClass::timeout);
+}
+
+TEST(Classify, TextOfALostGpuIsInfra) {
+  const std::string text = "x\nFailed to initialize NVML: Unknown Error\n";
+  EXPECT_TRUE(lost_its_gpu(text));
+  EXPECT_FALSE(lost_its_gpu("NVML is fine"));
+  EXPECT_EQ(refine_by_log(FailureClass::payload, text), FailureClass::infra);
+  EXPECT_EQ(refine_by_log(FailureClass::timeout, text), FailureClass::timeout);
+}
+
 }  // namespace
 }  // namespace controller

@@ -82,8 +82,6 @@ TEST(Parse, WhatComesLaterIsRefusedByName) {
   for (const char* option : {"--gpus", "--metrics-file", "--allow-outside"})
     EXPECT_EQ(usage_error({"up", "c.yaml", option, "1"}),
               std::string(option) + " is not supported yet");
-  EXPECT_EQ(usage_error({"up", "c.yaml", "--strategy", "persistent"}),
-            "--strategy persistent is not supported yet");
   EXPECT_NE(usage_error({"run", "one.yaml"}).find("not supported yet"), std::string::npos);
   EXPECT_NE(usage_error({"report"}).find("no command `report`"), std::string::npos);
 }

@@ -103,6 +103,34 @@ TEST(AsDocker, ALocalRunnerIsAPlainCommand) {
             "# l1 (local, no container)\nnice work 1\n");
 }
 
+TEST(AsDocker, APersistentRunnerIsAContainerThatStaysAndExecsInIt) {
+  campaign::Campaign campaign = docker_campaign();
+  campaign::Experiment experiment = testing::sample_view().manifest.plan.experiments[0];
+  experiment.strategy = campaign::Strategy::persistent;
+  campaign.runner->warmup_command = {"warm"};
+  campaign.runner->command = {"work"};
+  const std::string text = as_docker(campaign, experiment);
+  EXPECT_NE(text.find("docker run -d --name l1 \\\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("  --entrypoint sleep \\\n  probe:1 infinity\n"), std::string::npos) << text;
+  const auto warm = text.find("l1 warm\n"), work = text.find("l1 work\n");
+  EXPECT_TRUE(warm < work && work != std::string::npos) << text;
+  EXPECT_NE(text.find("docker rm -f l1\n"), std::string::npos) << text;
+}
+
+TEST(AsDocker, AServerComesFirstAndBothMeetInANetwork) {
+  campaign::Campaign campaign = docker_campaign();
+  campaign.runner->network.clear();
+  campaign.runner->server =
+      campaign::Server{.image = "srv:1", .command = {"serve"}, .ports = {"8080:80"}};
+  const std::string text = as_docker(campaign, testing::sample_view().manifest.plan.experiments[0]);
+  EXPECT_NE(text.find("docker network create l1\ndocker run -d --name l1-server"),
+            std::string::npos)
+      << text;
+  for (const char* part : {"--network-alias server", "-p 8080:80", "srv:1 serve\n",
+                           "docker run --rm", "docker rm -f l1-server\ndocker network rm l1\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
+}
+
 campaign::Summary sample_summary() {
   campaign::Summary summary;
   campaign::MetricSummary row;

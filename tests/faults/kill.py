@@ -24,10 +24,25 @@ MODES = {
     "always": {"execution": {"overlap": "always"}},
     "workers": {"execution": {"workers": 2}},
     "workers_always": {"execution": {"workers": 2, "overlap": "always"}},
+    "persistent": {"runner": {"strategy": "persistent"}},
+    "persistent_workers": {"runner": {"strategy": "persistent"}, "execution": {"workers": 2}},
+    "persistent_failing": {
+        "runner": {"strategy": "persistent"},
+        "execution": {"config_gap_seconds": 0.2, "retries": {"payload": 1}},
+        "hooks": {"cleanup": ["true"]},
+    },
+    "server": {
+        "runner": {
+            "network": None,
+            "server": {"command": ["sh", "-c", "echo ready; exec sleep 600"], "ready": {"log": "^ready"}},
+        }
+    },
 }
+HELD = ("persistent", "persistent_workers")
 # In "failing" one experiment fails the first time.
-TASKS = {"failing": '[ "$CAMPAIGN_EXPERIMENT$CAMPAIGN_ATTEMPT" != s11 ] || { echo no >&2; exit 3; }'}
-STARTS = {"failing": 2}
+FAILS_FIRST = '[ "$CAMPAIGN_EXPERIMENT$CAMPAIGN_ATTEMPT" != s11 ] || { echo no >&2; exit 3; }'
+TASKS = {"failing": FAILS_FIRST, "persistent_failing": FAILS_FIRST}
+STARTS = {"failing": 2, "persistent_failing": 2}
 # How an undisturbed campaign goes in each mode: its figures and the number of its records, computed once.
 undisturbed = {}
 once = threading.Lock()
@@ -84,16 +99,22 @@ def add_kinds():
         "gaps": ["gap_started"],
         "failing": ["failed"],
         "hooks": ["cleanup_owed", "cleanup_done"],
+        "persistent_failing": ["session_started", "controller_started", "cycle_entered", "claimed", "gap_started",
+                               "starting", "exited", "failed", "completed", "cleanup_owed", "cleanup_done",
+                               "finished"],
+        "server": ["claimed", "starting", "exited", "completed"],
     }
     alone = ("session_started", "controller_started", "finished", "cleanup_owed", "cleanup_done")
     for mode, events in kinds.items():
+        prefix = "record" if mode in ("plain", "gaps", "failing", "hooks") else f"record.{mode}"
         for event in events:
             for when in ("before", "durable"):
                 order = f"{event}:{1 if event in alone else 2}:{when}"
-                checks.add(f"record.{event}.{when}", lambda m=mode, o=order: killed_at(m, o))
+                checks.add(f"{prefix}.{event}.{when}", lambda m=mode, o=order: killed_at(m, o))
     for event in ("starting", "completed"):
         checks.add(f"record.{event}.torn", lambda o=f"{event}:3:torn": killed_at("plain", o))
-    for n in range(20, 26):  # more than one run's: every step of an acceptance
+    # Every step of a session's beginning, and, more than one run's, of an acceptance.
+    for n in (*range(1, 7), *range(20, 26)):
         checks.add(f"rename.{n}", lambda o=f"rename:{n}:after": killed_at("plain", o))
 
 
@@ -107,6 +128,18 @@ def in_adoption(order):
         campaign.up(kill="starting:3:durable", expect=-9)
         dies(campaign, campaign.start_up(kill=order))
         go_on(campaign, "plain")
+
+
+def in_adoption_of_an_exec(order):
+    with Campaign(MODES["persistent"], task="sleep 3") as campaign:
+        process = campaign.start_up()
+        campaign.until_payload(2)
+        campaign.signal(process)
+        dies(campaign, campaign.start_up(kill=order))
+        campaign.payload("sleep 0.1")
+        go_on(campaign, "persistent")
+        adopted = [r for r in campaign.events("adopted")]
+        assert adopted and adopted[-1]["id"], adopted
 
 
 def in_a_stop(changes, task, seen, order):
@@ -137,6 +170,7 @@ def add_kinds_of_later_controllers():
     in_gap, in_run = (lambda c: c.until("gap_started")), (lambda c: c.until_payload())
     for when in ("before", "durable"):
         checks.add(f"record.adopted.{when}", lambda w=when: in_adoption(f"adopted:1:{w}"))
+        checks.add(f"record.persistent.adopted.{when}", lambda w=when: in_adoption_of_an_exec(f"adopted:1:{w}"))
         for event, changes, task, seen in (
             ("released", gaps, "true", in_gap),
             ("drained", gaps, "true", in_gap),
@@ -165,13 +199,13 @@ def every_boundary():
         for when in ("before", "torn", "durable"):
             for n in range(1, appends + 1):
                 checks.add(f"boundary.{mode}.{n}.{when}", lambda m=mode, o=f"any:{n}:{when}": killed_at(m, o))
-    for n in (*range(1, 20), *range(26, 40)):
+    for n in (*range(7, 20), *range(26, 40)):
         checks.add(f"rename.{n}", lambda o=f"rename:{n}:after": killed_at("plain", o))
 
 
 def add_moments(count):
     generator = random.Random(SEED)
-    modes = [mode for mode in MODES if mode not in ("hooks", "gaps", "failing")]
+    modes = ["plain", "always", "workers", "workers_always"]
     for n in range(count):
         mode, share, twice = modes[n % len(modes)], generator.random(), n % 5 == 4
         checks.add(
@@ -180,10 +214,26 @@ def add_moments(count):
         )
 
 
+def add_moments_of_held_containers(count):
+    generator = random.Random(SEED + 1)
+    for n in range(count):
+        mode, share, twice = HELD[n % len(HELD)], generator.random(), n % 5 == 4
+        checks.add(
+            f"moment.held.{n:03}.{mode}{'.twice' if twice else ''}",
+            lambda m=mode, s=share, t=twice: killed_after(m, s * reference(m)[2], t),
+        )
+    for n in range(count // 5):
+        share = generator.random()
+        checks.add(
+            f"moment.server.{n:03}", lambda s=share: killed_after("server", s * reference("server")[2], False)
+        )
+
+
 need_engine(checks.prefix)
 add_kinds()
 add_kinds_of_later_controllers()
 add_moments(100 if SOAK else 20)
+add_moments_of_held_containers(50 if SOAK else 10)
 if SOAK:
     every_boundary()
 checks.main()

@@ -24,7 +24,7 @@ std::vector<Event> one_of_each_event() {
   return {
       event::SessionStarted{"00ff", "20261121T004300Z", "demo", "ENGINE:ID"},
       event::ControllerStarted{"node7", 4711, "ENGINE:ID", "0.1.0"},
-      event::Claimed{"tiny.c01", 2, 3, "cctl-00ff-tiny.c01-a2", "ENGINE:ID", "node7", 9},
+      event::Claimed{"tiny.c01", 2, 3, "cctl-00ff-tiny.c01-a2", "ENGINE:ID", "node7", 9, "vllm"},
       event::GapStarted{"tiny.c01", 2, {12.5, "0f1e2d3c", 1763685600.125, 30}, "config gap"},
       event::Starting{"tiny.c01", 2, std::string(64, 'a'), 77, 18446744073709551615u, 1763685600.5},
       event::Adopted{"tiny.c01", 2, "node7-1-0f1e2d3c-1", 8, std::string(64, 'a')},

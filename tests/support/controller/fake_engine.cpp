@@ -176,6 +176,12 @@ Task<std::string> FakeEngine::logs(const std::string& id, int) {
   co_return "";
 }
 
+Task<std::unique_ptr<OutputStream>> FakeEngine::follow_logs(const std::string& id) {
+  called("follow " + id);
+  throw EngineError(501, "the fake has no output");
+  co_return nullptr;
+}
+
 Task<std::unique_ptr<EventStream>> FakeEngine::events(const std::map<std::string, std::string>&,
                                                       std::int64_t) {
   called("events");

@@ -44,6 +44,7 @@ class FakeEngine : public container::Engine {
   Task<std::vector<container::ContainerSummary>> list(
       const std::map<std::string, std::string>& labels) override;
   Task<std::string> logs(const std::string& id, int tail) override;
+  Task<std::unique_ptr<container::OutputStream>> follow_logs(const std::string& id) override;
   Task<std::unique_ptr<container::EventStream>> events(
       const std::map<std::string, std::string>& labels, std::int64_t since_nano) override;
   Task<std::optional<container::ImageInfo>> image(const std::string& reference) override;
@@ -93,6 +94,7 @@ class FlakyEngine : public container::Engine {
   Task<std::vector<container::ContainerSummary>> list(
       const std::map<std::string, std::string>& labels) override;
   Task<std::string> logs(const std::string& id, int tail) override;
+  Task<std::unique_ptr<container::OutputStream>> follow_logs(const std::string& id) override;
   Task<std::unique_ptr<container::EventStream>> events(
       const std::map<std::string, std::string>& labels, std::int64_t since_nano) override;
   Task<std::optional<container::ImageInfo>> image(const std::string& reference) override;

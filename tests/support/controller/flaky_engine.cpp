@@ -57,6 +57,9 @@ Task<std::vector<ContainerSummary>> FlakyEngine::list(
 Task<std::string> FlakyEngine::logs(const std::string& id, int tail) {
   return through(inner_.logs(id, tail));
 }
+Task<std::unique_ptr<OutputStream>> FlakyEngine::follow_logs(const std::string& id) {
+  return through(inner_.follow_logs(id));
+}
 Task<std::unique_ptr<EventStream>> FlakyEngine::events(
     const std::map<std::string, std::string>& labels, std::int64_t since_nano) {
   return through(inner_.events(labels, since_nano));

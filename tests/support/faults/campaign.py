@@ -113,6 +113,9 @@ class Campaign:
             left = docker(*self.listing(uid), host=self.host, check=False).split()
             if left:
                 docker("rm", "-f", *left, host=self.host, check=False)
+            networks = docker(*self.network_listing(uid), host=self.host, check=False).split()
+            if networks:
+                docker("network", "rm", *networks, host=self.host, check=False)
         if not os.environ.get("CAMPAIGNCTL_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -263,6 +266,13 @@ class Campaign:
     def listing(uid):
         return ["ps", "-aq", "--filter", f"label=campaignctl.uid={uid}"]
 
+    @staticmethod
+    def network_listing(uid):
+        return ["network", "ls", "-q", "--filter", f"label=campaignctl.uid={uid}"]
+
+    def networks(self):
+        return [n for uid in self.uids() for n in docker(*self.network_listing(uid), host=self.host).split()]
+
     def containers(self):
         return [line for uid in self.uids() for line in docker(*self.listing(uid), host=self.host).split()]
 
@@ -308,6 +318,8 @@ class Campaign:
     def assert_nothing_left(self):
         left = self.containers()
         assert not left, f"containers are left: {left}"
+        networks = self.networks()
+        assert not networks, f"networks are left: {networks}"
 
     def figures(self):
         """What must not depend on what happened: group, metric, n, and the mean of what payloads wrote."""

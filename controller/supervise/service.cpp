@@ -1,0 +1,57 @@
+#include "controller/supervise/service.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/system/system_error.hpp>
+#include <exception>
+#include <limits>
+
+namespace controller::supervise {
+
+namespace {
+
+// `||` would swallow what the task throws until the other side has ended.
+Task<> guard(Task<> task, std::exception_ptr& failure, bool& ended) {
+  try {
+    co_await std::move(task);
+    ended = true;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+}
+
+Task<> until_asked(Wake& wake, std::stop_token token) {
+  while (!token.stop_requested()) co_await wake.wait(std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+
+Task<> ServiceContext::wait(double seconds) {
+  if (!stopping()) co_await wake_.wait(seconds);
+}
+
+Task<bool> ServiceContext::unless_stopped(Task<> task) {
+  using boost::asio::experimental::awaitable_operators::operator||;
+  std::exception_ptr failure;
+  bool ended = false;
+  co_await (guard(std::move(task), failure, ended) || until_asked(wake_, token()));
+  if (ended) co_return true;
+  if (!stopping()) std::rethrow_exception(failure);
+  co_return false;
+}
+
+Task<std::string> failure_of(const ServiceBody& body, ServiceContext& context) {
+  std::string failure;
+  try {
+    co_await body(context);
+  } catch (const boost::system::system_error& error) {
+    failure = error.code() == boost::asio::error::operation_aborted ? "cancelled" : error.what();
+  } catch (const std::exception& error) {
+    failure = error.what();
+    if (failure.empty()) failure = "an exception without a text";
+  } catch (...) {
+    failure = "an exception of an unknown kind";
+  }
+  co_return failure;
+}
+
+}  // namespace controller::supervise
