@@ -167,6 +167,7 @@ class DockerEngine : public Engine {
     const auto path = container_path(id, std::string("?v=1") + (force_running ? "&force=1" : ""));
     try {
       co_await session_.call(calls_.change("DELETE", path, "removal of " + short_id(id)));
+      co_return;
     } catch (const EngineError& error) {
       if (error.not_found()) co_return;
       const bool under_way =

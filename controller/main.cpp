@@ -4,6 +4,7 @@
 
 #include "campaign/config/loader.hpp"
 #include "campaign/state/journal.hpp"
+#include "compose/loader/diagnostic.hpp"
 #include "container/engine.hpp"
 #include "controller/cli/commands.hpp"
 #include "controller/errors.hpp"
@@ -30,6 +31,9 @@ int main(int argc, char** argv) {
   } catch (const controller::CommandError& error) {
     return fail(error.code, error.what());
   } catch (const campaign::ConfigError& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return static_cast<int>(ExitCode::usage);
+  } catch (const compose::ComposeError& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return static_cast<int>(ExitCode::usage);
   } catch (const container::EngineError& error) {

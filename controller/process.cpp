@@ -23,8 +23,6 @@
 #include <memory>
 #include <system_error>
 
-extern char** environ;
-
 namespace controller {
 
 namespace asio = boost::asio;
@@ -129,7 +127,8 @@ class Watch : public ProcessWatch {
   explicit Watch(std::shared_ptr<Watched> watched) : watched_(std::move(watched)) {}
   ~Watch() override {
     watched_->cancelled = true;
-    watched_->descriptor.close();
+    boost::system::error_code ignored;
+    watched_->descriptor.close(ignored);
   }
 
  private:
@@ -301,6 +300,17 @@ std::unique_ptr<Child> spawn_child(asio::io_context& io, ChildParts parts) {
   return std::make_unique<WatchedChild>(state);
 }
 
+namespace {
+
+// The end of a process, seen through its pidfd.
+struct Exit {
+  Exit(const asio::any_io_executor& executor, int pidfd) : descriptor(executor, pidfd) {}
+  asio::posix::stream_descriptor descriptor;
+  bool over = false;
+};
+
+}  // namespace
+
 Task<ProcessResult> run_process(const Command& command, const RunLimits& limits) {
   const auto executor = co_await asio::this_coro::executor;
   ProcessResult result;
@@ -314,20 +324,19 @@ Task<ProcessResult> run_process(const Command& command, const RunLimits& limits)
     co_return result;
   }
   Fd pidfd(pidfd_of(pid));
-  asio::posix::stream_descriptor exit(executor, dup(pidfd.get()));
-  bool over = false;
+  const auto exit = std::make_shared<Exit>(executor, dup(pidfd.get()));
   asio::co_spawn(
       executor,
-      [](asio::posix::stream_descriptor& descriptor, bool& flag, Wake& wake) -> Task<> {
-        co_await descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                       asio::as_tuple(asio::use_awaitable));
-        flag = true;
+      [](std::shared_ptr<Exit> seen, Wake& wake) -> Task<> {
+        co_await seen->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                             asio::as_tuple(asio::use_awaitable));
+        seen->over = true;
         wake.notify();
-      }(exit, over, *limits.wake),
+      }(exit, *limits.wake),
       asio::detached);
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::duration<double>(limits.timeout);
-  while (!over) {
+  while (!exit->over) {
     const double left =
         std::chrono::duration<double>(deadline - std::chrono::steady_clock::now()).count();
     const bool cancelled = limits.cancelled && limits.cancelled();

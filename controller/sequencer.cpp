@@ -112,7 +112,7 @@ Task<> Sequencer::guarded_work(int worker) {
   context_.wake->notify();
 }
 
-void Sequencer::fatal(std::exception_ptr failure) {
+void Sequencer::fatal(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const std::exception& error) {

@@ -58,7 +58,7 @@ class Sequencer {
   void take_up_streaks();
   void skip_rest(std::uint32_t experiment, const std::string& reason);
   void check_room();
-  void fatal(std::exception_ptr failure);
+  void fatal(const std::exception_ptr& failure);
 
   RunContext& context_;
   const campaign::Plan& plan_;

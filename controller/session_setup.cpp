@@ -106,6 +106,7 @@ void SessionRun::begin_journal() {
     abandon_earlier();
     store_new_session(state_, engine_id, clock_);
   } else {
+    restore_links(state_);
     state_.journal = campaign::Journal::create(state_.located.session.journal(), clock_);
     if (state_.revised || state_.unrecorded > 0) store_revision(state_);
   }

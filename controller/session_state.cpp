@@ -258,6 +258,11 @@ void store_new_session(OpenState& state, const std::string& engine_id,
   link_latest(state.results.folder);
 }
 
+void restore_links(const OpenState& state) {
+  for (const fs::path& session : {state.located.session.folder, state.results.folder})
+    if (!fs::is_symlink(session.parent_path() / "latest")) link_latest(session);
+}
+
 void store_revision(OpenState& state) {
   int revision = state.unrecorded;
   if (state.revised) {

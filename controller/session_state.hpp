@@ -33,6 +33,9 @@ OpenState open_state(const SessionRequest& request, const campaign::Clock& clock
 // Writes the manifest, the journal's first records and the `latest` links. Images are known by now.
 void store_new_session(OpenState& state, const std::string& engine_id,
                        const campaign::Clock& clock);
+// Makes the `latest` links of a session that is taken up, where its first controller was killed
+// before it had made both.
+void restore_links(const OpenState& state);
 // Makes a revised plan durable, and with it, in the same breath of the journal, that its changed
 // runs run again.
 void store_revision(OpenState& state);

@@ -140,10 +140,13 @@ missing_for_tests() {
   lacks libbenchmark-dev has_header benchmark/benchmark.h
   lacks "clang-tidy-$clang" has_command "clang-tidy-$clang"
   lacks "clang-format-$clang" has_command "clang-format-$clang"
+  lacks "libclang-rt-$clang-dev" has_sanitizers "$clang"
   lacks python3 has_command python3
   lacks python3-yaml python_has_yaml
   lacks parallel has_command parallel
 }
+
+has_sanitizers() { compgen -G "/usr/lib/llvm-$1/lib/clang/*/lib/linux/libclang_rt.asan-*.a" >/dev/null; }
 
 python_has_yaml() { python3 -c 'import yaml' 2>/dev/null; }
 

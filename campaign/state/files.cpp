@@ -37,6 +37,10 @@ class Temporary {
     if (!write_all(file_.get(), content)) throw_errno("cannot write", target);
     if (::fsync(file_.get()) != 0) throw_errno("cannot make durable", target);
   }
+  void set_mode(fs::perms mode, const fs::path& target) const {
+    if (::fchmod(file_.get(), static_cast<mode_t>(mode)) != 0)
+      throw_errno("cannot set the mode of", target);
+  }
   void rename_to(const fs::path& target) {
     if (::rename(path_.c_str(), target.c_str()) != 0) throw_errno("cannot replace", target);
     renamed_ = true;
@@ -73,8 +77,9 @@ bool write_all(int fd, std::string_view bytes) {
   return true;
 }
 
-void write_atomically(const fs::path& path, const std::string& content) {
+void write_atomically(const fs::path& path, const std::string& content, fs::perms mode) {
   Temporary temporary(path);
+  if (mode != private_file) temporary.set_mode(mode, path);
   temporary.fill(content, path);
   temporary.rename_to(path);
   sync_folder(folder_of(path));

@@ -10,8 +10,11 @@
 
 namespace campaign {
 
-// Temp file, fsync, rename, fsync of the folder. Throws std::system_error with the path. 0600.
-void write_atomically(const std::filesystem::path& path, const std::string& content);
+// Temp file, fsync, rename, fsync of the folder: content and mode are there together or not at all.
+// Throws std::system_error with the path.
+inline constexpr std::filesystem::perms private_file{0600};
+void write_atomically(const std::filesystem::path& path, const std::string& content,
+                      std::filesystem::perms mode = private_file);
 // Same, but fails with EEXIST when the file is there (a link of the temp file).
 void write_exclusively(const std::filesystem::path& path, const std::string& content);
 std::string read_file(const std::filesystem::path& path);  // throws std::system_error

@@ -8,6 +8,8 @@
 
 namespace compose {
 
+enum class Format { none, yaml, json };
+
 struct LoadRequest {
   Strings files;  // in their order; empty: looked for in working_dir and its parents
   // Absolute: what relative `files` are relative to, and where a search begins.
@@ -18,19 +20,16 @@ struct LoadRequest {
   Strings environment_files;  // --env-file; empty: .env of the project's folder, if there
   StringMap environment;      // the caller's
   Strings services;           // only these and what they depend on; their profiles count as enabled
+  Format format = Format::none;  // of Loaded::canonical
 };
 
 struct Loaded {
   Project project;
-  Strings warnings;  // a line each
+  Strings warnings;       // a line each
+  std::string canonical;  // what `docker compose config` prints for the same files
 };
 
 // Throws ComposeError; a file that cannot be read is one too.
 Loaded load_project(const LoadRequest& request);
-
-enum class Format { yaml, json };
-
-// What `docker compose config` prints for the same files.
-std::string canonical_text(const LoadRequest& request, Format format);
 
 }  // namespace compose

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "campaign/config/loader.hpp"
+#include "controller/cli/compose.hpp"
 #include "controller/cli/parse.hpp"
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
@@ -26,10 +27,8 @@ std::string path_setting(const std::string& key, const std::string& path) {
   return key + "=" + campaign::to_json(campaign::Value::string(absolute.string()));
 }
 
-}  // namespace
-
-const std::vector<Command>& commands() {
-  static const std::vector<Command> table = {
+std::vector<Command> own_commands() {
+  return {
       {"up", "run a campaign, or go on with it",
        "  campaignctl up campaign.yaml\n"
        "  campaignctl up campaign.yaml --dry-run\n"
@@ -111,6 +110,16 @@ const std::vector<Command>& commands() {
        "  campaignctl version --json\n",
        version_command},
   };
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = [] {
+    std::vector<Command> all = own_commands();
+    for (const ComposeCommand& row : compose_commands()) all.push_back(row.command);
+    return all;
+  }();
   return table;
 }
 

@@ -87,6 +87,21 @@ struct JournalArguments {
   bool repair = false;
 };
 
+// Of all `compose` commands.
+struct ComposeArguments {
+  std::vector<std::string> files, profiles, env_files, services;
+  std::string project_name, project_dir;               // "" = not said
+  std::string format;                                  // config: yaml, json
+  bool only_services = false;                          // config
+  bool detach = false, wait = false, dry_run = false;  // up
+  bool force_recreate = false, no_recreate = false;    // up
+  bool remove_orphans = false, volumes = false;        // up and down; down
+  std::string timeout;                                 // seconds: of conditions, of a stop
+  std::string service, user, workdir;                  // exec
+  bool no_terminal = false;                            // exec
+  std::vector<std::string> environment, command;       // exec
+};
+
 struct Arguments {
   Globals global;
   UpArguments up;
@@ -101,6 +116,7 @@ struct Arguments {
   LogsArguments logs;
   ResultsArguments results;
   JournalArguments journal;
+  ComposeArguments compose;
 };
 
 }  // namespace controller::cli

@@ -7,6 +7,8 @@
 #include <functional>
 #include <map>
 
+#include "campaign/config/nearest.hpp"
+#include "controller/cli/compose.hpp"
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
 
@@ -265,6 +267,32 @@ void add_fsck(CLI::App& app, Arguments& arguments) {
 
 void add_nothing(CLI::App&, Arguments&) {}
 
+void add_compose_options(CLI::App& app, const std::vector<ComposeOption>& options,
+                         ComposeArguments& into) {
+  for (const ComposeOption& option : options)
+    std::visit(
+        [&](auto member) {
+          using Member = decltype(member);
+          if constexpr (std::is_same_v<Member, bool ComposeArguments::*>) {
+            app.add_flag(option.name, into.*member, option.help);
+          } else {
+            CLI::Option* added = app.add_option(option.name, into.*member, option.help);
+            added->type_name(option.type);
+            if constexpr (!std::is_same_v<Member, std::string ComposeArguments::*>)
+              added->allow_extra_args(*option.name != '-');
+          }
+        },
+        option.into);
+}
+
+void add_compose(CLI::App& app, std::string_view command, ComposeArguments& into) {
+  for (const ComposeCommand& row : compose_commands())
+    if (row.command.name == command) {
+      add_compose_options(app, row.options, into);
+      app.positionals_at_end(row.rest == ComposeCommand::Rest::words);
+    }
+}
+
 Adder adder_of(std::string_view command) {
   static const std::map<std::string_view, Adder> adders = {
       {"up", add_up},
@@ -332,27 +360,12 @@ std::string first_word(std::string_view name) {
   return std::string(name.substr(0, name.find(' ')));
 }
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({swap, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 [[noreturn]] void refuse_command(const std::string& word) {
   std::string nearest;
   std::size_t best = 3;
   for (const Command& command : commands()) {
     const std::string name = first_word(command.name);
-    const std::size_t distance = edit_distance(word, name);
+    const std::size_t distance = campaign::edit_distance(word, name);
     if (distance < best) {
       best = distance;
       nearest = name;
@@ -372,8 +385,11 @@ struct Tree {
 CLI::App* group_of(Tree& tree, const std::string& name) {
   CLI::App*& group = tree.groups[name];
   if (group == nullptr) {
-    group = tree.app.add_subcommand(name, name == "journal" ? "what happened: cat, fsck, compact"
-                                                            : "figures: list, show, export");
+    static const std::map<std::string_view, std::string> summaries = {
+        {"journal", "what happened: cat, fsck, compact"},
+        {"results", "figures: list, show, export"},
+        {"compose", "compose files without a campaign"}};
+    group = tree.app.add_subcommand(name, summaries.at(name));
     group->require_subcommand(1);
     group->fallthrough();
     std::string examples;
@@ -398,8 +414,11 @@ void build(Tree& tree, Parsed& parsed, const std::vector<std::string>& chosen) {
   for (const Command& command : commands()) {
     const std::string name(command.name);
     const std::size_t blank = name.find(' ');
+    const bool fresh = !tree.groups.contains(first_word(name));
     CLI::App& parent =
         blank == std::string::npos ? tree.app : *group_of(tree, name.substr(0, blank));
+    if (fresh && first_word(name) == "compose")
+      add_compose_options(parent, compose_options(), parsed.arguments.compose);
     CLI::App* leaf = parent.add_subcommand(name.substr(blank + 1), std::string(command.summary));
     tree.leaves.emplace_back(&command, leaf);
     if (chosen.empty() || first_word(name) != chosen.front()) continue;
@@ -407,6 +426,7 @@ void build(Tree& tree, Parsed& parsed, const std::vector<std::string>& chosen) {
     leaf->set_help_flag("-h,--help", "this help");
     leaf->footer(examples_title + std::string(command.examples));
     adder_of(command.name)(*leaf, parsed.arguments);
+    add_compose(*leaf, command.name, parsed.arguments.compose);
   }
 }
 

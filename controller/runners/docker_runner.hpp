@@ -35,7 +35,14 @@ class DockerRunner : public Runner {
   void tell(const container::EngineEvent& event);
 
  private:
+  // An attempt that is under way, and what the event stream has said of its container.
+  struct Watched {
+    Attempt* attempt = nullptr;
+    bool started = false, oom = false;
+    std::optional<int> exit_code;
+  };
   container::OnExit exit_of(Attempt& attempt);
+  std::optional<container::Ending> told_ending(const Attempt& attempt) const;
   void take_ending(Attempt& attempt, const container::Ending& ending) const;
   Task<> prepare_now(Attempt& attempt);
   Task<> start_now(Attempt& attempt);
@@ -44,7 +51,7 @@ class DockerRunner : public Runner {
   Task<> stop_now(Attempt& attempt, const StopHow& how);
 
   DockerRunnerParts parts_;
-  std::map<std::string, Attempt*> watched_;  // container id -> attempt, from start to removal
+  std::map<std::string, Watched> watched_;  // by container id, from start to removal
 };
 
 }  // namespace controller

@@ -147,8 +147,7 @@ Task<SiteImage> prepare_image(const SiteRequest& request, const Site& site,
   if (!has_user(seen.passwd, site.user.substr(0, site.user.find(':')))) {
     const fs::path passwd =
         request.state_folder / ("passwd-" + image.info.identity().substr(0, 16));
-    campaign::write_atomically(passwd, seen.passwd + passwd_line(site));
-    fs::permissions(passwd, fs::perms::owner_read | fs::perms::group_read | fs::perms::others_read);
+    campaign::write_atomically(passwd, seen.passwd + passwd_line(site), fs::perms{0444});
     image.passwd = passwd.string();
   }
   co_return image;
@@ -172,8 +171,7 @@ fs::path install_launcher(const fs::path& folder) {
   const fs::path copy = folder / ("launch-" + std::to_string(std::hash<std::string>{}(content)));
   std::error_code error;
   if (fs::file_size(copy, error) == content.size() && !error) return copy;
-  campaign::write_atomically(copy, content);
-  fs::permissions(copy, static_cast<fs::perms>(0755));
+  campaign::write_atomically(copy, content, fs::perms{0755});
   return copy;
 }
 

@@ -67,6 +67,16 @@ TEST(AtomicFile, IsReplacedAsAWholeAndPrivate) {
   EXPECT_EQ(entries(folder.path()), 1u);
 }
 
+TEST(AtomicFile, HasItsModeFromTheFirstMoment) {
+  const testing::TemporaryFolder folder;
+  const fs::path path = folder.path() / "program";
+  write_atomically(path, "one", fs::perms{0755});
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms{0755});
+  write_atomically(path, "two", fs::perms{0444});
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms{0444});
+  EXPECT_EQ(read_file(path), "two");
+}
+
 TEST(AtomicFile, FailureNamesThePathAndLeavesNothing) {
   const testing::TemporaryFolder folder;
   const fs::path taken = folder.path() / "taken";

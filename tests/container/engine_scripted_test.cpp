@@ -297,11 +297,20 @@ TEST(Verbs, RemovalInProgressIsFollowedToItsEnd) {
 
 TEST(Verbs, RemovalThatNeverEndsIsGivenUp) {
   const ScriptedEngine server(after_ping([](const ScriptedRequest& request) {
-    return request.method == "DELETE" ? raw("HTTP/1.1 204 No Content\r\n\r\n", Then::keep)
-                                      : answer(200, R"({"State":{"Status":"dead"}})");
+    return request.method == "DELETE"
+               ? answer(409, R"({"message":"removal of container x is already in progress"})")
+               : answer(200, R"({"State":{"Status":"dead"}})");
   }));
   Session engine(server);
   EXPECT_TRUE(engine.refusal(engine->remove("x", true)).conflict());
+}
+
+TEST(Verbs, RemovalThatWasCarriedOutIsNotAskedAboutAgain) {
+  const ScriptedEngine server(
+      after_ping([](const auto&) { return raw("HTTP/1.1 204 No Content\r\n\r\n", Then::keep); }));
+  Session engine(server);
+  engine.run(engine->remove("x", false));
+  EXPECT_THAT(server.lines(), ElementsAre("DELETE /v1.41/containers/x?v=1"));
 }
 
 TEST(Verbs, UnpauseAsksForIt) {

@@ -1,6 +1,7 @@
 // Runs through the sequencer on a scripted engine: outcomes, an engine that goes away, and a fault
 // at every single call.
 #include <gtest/gtest.h>
+#include <fstream>
 
 #include "controller/recovery.hpp"
 #include "tests/support/controller/bench.hpp"
@@ -178,6 +179,71 @@ TEST(DockerRunner, EventOfTheEngineTellsLikeTheWait) {
   bench.docker().tell({.action = "die", .id = attempt->container_id});
   EXPECT_TRUE(attempt->exit_seen);
   bench.loop().run(bench.docker().remove(*attempt));
+}
+
+// The fake's container goes on running, so that an end can only be known from what was told.
+class ToldEnd : public ::testing::Test {
+ protected:
+  ToldEnd() {
+    engine_.script = "hang";
+    bench_.use(engine_);
+    attempt_ = bench_.attempt();
+    bench_.loop().run(bench_.docker().prepare(*attempt_));
+    bench_.loop().run(bench_.docker().start(*attempt_));
+  }
+  ~ToldEnd() override { bench_.loop().run(bench_.docker().remove(*attempt_)); }
+
+  void tell(const std::string& action, std::map<std::string, std::string> attributes = {}) {
+    bench_.docker().tell(
+        {.action = action, .id = attempt_->container_id, .attributes = std::move(attributes)});
+  }
+  void leave_outcome(int code) {
+    std::ofstream(attempt_->paths.ctl / "outcome.json")
+        << R"({"v":1,"run":"x.c01.a1","exit_code":)" << code
+        << R"(,"signal":null,"exec_error":null,"start_mono_ns":1,"end_mono_ns":2,)"
+        << R"("start_boottime":1,"end_boottime":2,"start_utc":100,"end_utc":200,"boot":"b"})";
+  }
+  bool ended() { return bench_.loop().run(bench_.docker().ended(*attempt_)); }
+
+  Bench bench_{one_run};
+  FakeEngine engine_;
+  AttemptPtr attempt_;
+};
+
+TEST_F(ToldEnd, NeedsNoInspectWhereEventsAndLauncherAgreeOnZero) {
+  tell("start");
+  tell("oom");
+  leave_outcome(0);
+  EXPECT_FALSE(ended()) << "nothing has told of an end yet";
+  tell("die", {{"exitCode", "0"}});
+  ASSERT_TRUE(ended());
+  EXPECT_TRUE(attempt_->ending.known);
+  EXPECT_EQ(attempt_->ending.exit_code, 0);
+  EXPECT_TRUE(attempt_->ending.oom_killed);
+  EXPECT_EQ(attempt_->ending.started_utc, 100);
+  EXPECT_EQ(attempt_->ending.finished_utc, 200);
+}
+
+TEST_F(ToldEnd, IsInspectedWhereTheLauncherLeftNoOutcome) {
+  tell("start");
+  tell("die", {{"exitCode", "0"}});
+  EXPECT_FALSE(ended());
+}
+
+TEST_F(ToldEnd, IsInspectedWhereACodeIsNotZero) {
+  tell("start");
+  leave_outcome(3);
+  tell("die", {{"exitCode", "0"}});
+  EXPECT_FALSE(ended());
+  leave_outcome(0);
+  tell("die", {{"exitCode", "137"}});
+  EXPECT_FALSE(ended());
+}
+
+TEST_F(ToldEnd, IsInspectedWhereItsStartWasNotSeen) {
+  leave_outcome(0);
+  tell("die", {{"exitCode", "0"}});
+  EXPECT_FALSE(ended());
 }
 
 TEST(DockerRunner, ContainerOfThisAttemptIsTakenOverAndAForeignOneRefused) {

@@ -89,12 +89,11 @@ TEST_P(Bodies, OneThatDoesNotListenIsCancelledAfterItsBound) {
 }
 
 TEST_P(Bodies, ItRunsOnceItSaysSo) {
-  std::atomic<bool> go = false;
+  std::atomic<bool> again = false;
   supervision_.add({.name = "s", .back_off = quick}, {.name = "a", .start_within = 0.1},
                    made(
                        [&](ServiceContext& context) -> Task<> {
-                         if (go) context.ready();
-                         go = true;
+                         if (again.exchange(true)) context.ready();
                          while (!context.stopping()) co_await context.wait(long_time);
                        },
                        Ready::when_told));

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import IMAGE, Campaign, docker  # noqa: E402
+from campaign import IMAGE, PATIENCE, PROGRAM, Campaign, docker, wait_for  # noqa: E402
 from check import Checks, need_engine  # noqa: E402
 
 checks = Checks("campaigns")
@@ -199,6 +199,40 @@ def dry_run_plan_status_and_validate_change_nothing():
         for command in (("plan", campaign.file), ("up", campaign.file, "--dry-run"), ("status", campaign.name)):
             campaign.run(*command)
         assert tree(campaign.folder) == before
+
+
+@checks.statement
+def logs_follow_a_run_to_its_end():
+    """What is printed while the run is under way is not printed again once its log has moved to the results."""
+    task = 'echo first; until [ -e /witness/go ]; do sleep 0.05; done; echo second; echo third >&2'
+    with Campaign(SMALL, task=task) as campaign:
+        up = campaign.start_up()
+        campaign.until_payload()
+        run = campaign.witness()[0][0]
+        output = campaign.folder / "followed"
+        with open(output, "wb") as file:
+            follower = subprocess.Popen(
+                [PROGRAM, "logs", run, "--follow"], cwd=campaign.folder, env=campaign.environment(),
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            )
+        try:
+            wait_for("the first line", lambda: output.read_text() == "first\n")
+            assert follower.poll() is None, "it ended while the run was under way"
+            (campaign.folder / "witness/go").touch()
+            assert follower.wait(PATIENCE) == 0
+        finally:
+            follower.kill()
+            follower.wait()
+        assert sorted(output.read_text().splitlines()) == ["first", "second", "third"]
+        assert campaign.ended(up) == 0
+        assert sorted(campaign.run("logs", run).splitlines()[1:]) == ["first", "second", "third"]
+
+
+@checks.statement
+def logs_of_a_run_that_has_not_begun_are_refused():
+    with Campaign(SMALL) as campaign:
+        campaign.up("--only", "cycle=1")
+        assert "s1.c02 has not run yet" in campaign.run("logs", "s1.c02", "--follow", expect=2)
 
 
 @checks.statement

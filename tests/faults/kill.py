@@ -113,7 +113,8 @@ def add_kinds():
                 checks.add(f"{prefix}.{event}.{when}", lambda m=mode, o=order: killed_at(m, o))
     for event in ("starting", "completed"):
         checks.add(f"record.{event}.torn", lambda o=f"{event}:3:torn": killed_at("plain", o))
-    for n in range(20, 26):  # more than one run's: every step of an acceptance
+    # Every step of a session's beginning, and, more than one run's, of an acceptance.
+    for n in (*range(1, 7), *range(20, 26)):
         checks.add(f"rename.{n}", lambda o=f"rename:{n}:after": killed_at("plain", o))
 
 
@@ -198,7 +199,7 @@ def every_boundary():
         for when in ("before", "torn", "durable"):
             for n in range(1, appends + 1):
                 checks.add(f"boundary.{mode}.{n}.{when}", lambda m=mode, o=f"any:{n}:{when}": killed_at(m, o))
-    for n in (*range(1, 20), *range(26, 40)):
+    for n in (*range(7, 20), *range(26, 40)):
         checks.add(f"rename.{n}", lambda o=f"rename:{n}:after": killed_at("plain", o))
 
 

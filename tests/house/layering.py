@@ -64,6 +64,9 @@ ROOMS = {
         ["executor*"],
         ["reconcile*"],
         ["plan*", "observed*", "graph*"],
+        ["desired"],
+        ["service_spec"],
+        ["labels"],
         ["loader/"],
         ["model"],
     ],
@@ -72,7 +75,7 @@ APART = "container/launcher/"  # a program of its own: uses nothing of ours, and
 
 MOST_INCLUDES = 6
 HEAVY = re.compile(r"(boost/(?!asio/awaitable\.hpp$)|yaml-cpp/|CLI/|spdlog/|nlohmann/json\.hpp$)")
-COSTLY = {"boost/beast": 1, "boost/process": 1, "CLI/": 1, "yaml-cpp/": 2}  # how many files may include each
+COSTLY = {"boost/beast": 1, "boost/process": 1, "CLI/": 1, "yaml-cpp/": 3}  # how many files may include each
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 

@@ -17,7 +17,9 @@ LONG_FUNCTIONS = {
     "campaign/config/fields_execution.cpp:const Section* execution_section()": "rows of the field table",
     "campaign/config/fields_runner.cpp:std::vector<Field> process_rows()": "rows of the field table",
     "campaign/config/fields_runner.cpp:std::vector<Field> container_rows()": "rows of the field table",
-    "controller/cli/commands.cpp:const std::vector<Command>& commands()": "the table of commands with their help",
+    "compose/loader/fields_service.cpp:const Section& service_section()": "the table of a service's keys",
+    "controller/cli/compose.cpp:const std::vector<ComposeCommand>& compose_commands()": "the table of compose commands",
+    "controller/cli/commands.cpp:std::vector<Command> own_commands()": "the table of commands with their help",
     "tests/campaign/config_value_test.cpp:Value nasty()": "the table of values that other YAML readers change",
 }
 

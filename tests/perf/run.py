@@ -12,10 +12,11 @@ import time
 
 import footprint
 import overhead
+import persistent
 import scale
 from bench import IMAGE, LABEL, OURS, Bench, UnixConnection, engine_socket
 
-PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run}
+PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run, "persistent": persistent.run}
 
 
 def arguments():
@@ -65,7 +66,7 @@ def main():
     seen = machine()
     try:
         for name in chosen.parts or PARTS:
-            if name != "overhead" or engine:
+            if name not in ("overhead", "persistent") or engine:
                 PARTS[name](bench)
     finally:
         bench.close()

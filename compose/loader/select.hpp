@@ -1,0 +1,24 @@
+// Which services of the files are run, and what of the rest they use.
+#pragma once
+
+#include <map>
+
+#include "compose/loader/loader.hpp"
+#include "compose/loader/node.hpp"
+
+namespace compose {
+
+struct Selection {
+  Strings profiles;  // "*" = all
+  Strings services;  // empty = all that are enabled
+};
+
+// Takes out what is not enabled, and gives it with its profiles. A service that is named enables
+// its profiles, and what it depends on stays.
+std::map<std::string, Strings> select_services(Node& project, const Selection& selection,
+                                               Findings& findings);
+
+// Takes out networks, volumes, configs and secrets that no service uses.
+void drop_unused(Node& project);
+
+}  // namespace compose

@@ -1,0 +1,44 @@
+#include "controller/cli/compose.hpp"
+#include "controller/cli/compose_report.hpp"
+#include "controller/errors.hpp"
+
+namespace controller::cli {
+namespace {
+
+std::string down_text(const compose::DownResult& result) {
+  std::string out;
+  for (const auto& step : result.execution.done) out += step.substr(0, step.find(": ")) + "\n";
+  for (const auto& left : result.plan.left) out += "left " + left + "\n";
+  for (const auto& warning : result.execution.warnings) out += "left " + warning + "\n";
+  return out.empty() ? "nothing to remove\n" : out;
+}
+
+}  // namespace
+
+int compose_down_command(const Arguments& arguments, Console& console) {
+  const ComposeArguments& from = arguments.compose;
+  const ComposeTarget target = compose_target(arguments, console);
+  compose::DownRequest request{.project = target.project};
+  request.choices.remove_orphans = from.remove_orphans || !target.file;
+  request.choices.remove_volumes = from.volumes;
+  if (!from.timeout.empty()) request.choices.grace = seconds_option(from.timeout, "--timeout", 0);
+  if (target.file) {
+    request.choices.services.emplace();
+    for (const auto& [name, service] : target.file->services)
+      request.choices.services->push_back(name);
+    for (const auto& [name, profiles] : target.file->disabled_services)
+      request.choices.services->push_back(name);
+  }
+  compose::DownResult result;
+  with_engine([&](container::Engine& engine) -> Task<> {
+    result = co_await compose::project_down(engine, request);
+  });
+  if (arguments.global.json)
+    console.out << down_json(result);
+  else if (arguments.global.verbosity >= 0)
+    console.out << down_text(result);
+  console.err << failure_text(result.execution);
+  return static_cast<int>(result.execution.ok ? ExitCode::ok : ExitCode::some_failed);
+}
+
+}  // namespace controller::cli
