@@ -76,12 +76,14 @@ Task<bool> container_runs(Engine& engine, const std::string& id) {
 
 // The engine's word that the exec has ended, which comes a little after the launcher's.
 Task<std::optional<ExecState>> settled(Engine& engine, const std::string& exec) {
+  constexpr double shortest = 0.001, usual = 0.1, longest = 0.1;
   double waited = 0;
-  for (double step = 0.001;; step = std::min(step * 1.5, 0.1)) {
+  for (double step = shortest;;) {
     const auto state = co_await state_of(engine, exec);
     if (!state || !state->running || waited > settle_limit) co_return state;
     co_await sleep_for(step);
     waited += step;
+    if (waited > usual) step = std::min(step * 1.5, longest);
   }
 }
 

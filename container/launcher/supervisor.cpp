@@ -235,7 +235,8 @@ void Supervisor::settle() {
   }
   take_exec_report();
   outcome_.killed_descendants = killer_.killed_except(payload_);
-  outcome_.left_descendants = static_cast<int>(descendants(getpid()).size());
+  if (reap() == Children::some)
+    outcome_.left_descendants = static_cast<int>(descendants(getpid()).size());
   getrusage(RUSAGE_CHILDREN, &outcome_.used);
   if (out_) drain_rest(*out_, &marks_);
   if (err_) drain_rest(*err_, nullptr);

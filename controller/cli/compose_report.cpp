@@ -99,12 +99,17 @@ std::string state_text(const compose::ObservedContainer& one) {
   return text;
 }
 
+std::string image_text(const std::string& image) {
+  constexpr std::string_view prefix = "sha256:";
+  return image.starts_with(prefix) ? image.substr(prefix.size(), 12) : image;
+}
+
 }  // namespace
 
 std::string containers_text(const compose::Observed& seen) {
   std::vector<std::array<std::string, 4>> rows = {{"name", "service", "state", "image"}};
   for (const auto& one : seen.containers)
-    rows.push_back({one.name, one.service, state_text(one), one.image.substr(0, 40)});
+    rows.push_back({one.name, one.service, state_text(one), image_text(one.image)});
   std::array<std::size_t, 4> widths{};
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());

@@ -272,12 +272,15 @@ void add_compose_options(CLI::App& app, const std::vector<ComposeOption>& option
   for (const ComposeOption& option : options)
     std::visit(
         [&](auto member) {
-          if constexpr (std::is_same_v<decltype(member), bool ComposeArguments::*>)
+          using Member = decltype(member);
+          if constexpr (std::is_same_v<Member, bool ComposeArguments::*>) {
             app.add_flag(option.name, into.*member, option.help);
-          else
-            app.add_option(option.name, into.*member, option.help)
-                ->type_name(option.type)
-                ->allow_extra_args(*option.name != '-');
+          } else {
+            CLI::Option* added = app.add_option(option.name, into.*member, option.help);
+            added->type_name(option.type);
+            if constexpr (!std::is_same_v<Member, std::string ComposeArguments::*>)
+              added->allow_extra_args(*option.name != '-');
+          }
         },
         option.into);
 }

@@ -54,6 +54,7 @@ struct PersistentRunner::Held {
   std::unique_ptr<supervise::PersistentContainer> container;
   std::string name, hash;
   bool distrusted = false;
+  bool lost_run = false;   // the last run left no outcome
   int incarnation = 0;     // the one that `runs` counts in
   int runs = 0;            // in this incarnation
   int since_look = 0;      // runs since the last look at its health
@@ -124,9 +125,25 @@ Task<> PersistentRunner::renew(Held& held, const Attempt& attempt, const std::st
     held.container.reset();
     co_return;
   }
+  co_await end_with_its_run(held);
   const campaign::ColdStart& cold = parts_.payload.campaign->cold_start;
   const bool fresh = (cold.force_cold_start || cold.restart_container) && held.runs > 0;
   if (held.distrusted || fresh || co_await unhealthy(held, attempt)) co_await restarted(held);
+}
+
+// A run that left no outcome may have gone with its container, whose own end the engine tells a
+// little later.
+Task<> PersistentRunner::end_with_its_run(Held& held) {
+  constexpr double limit = 1, step = 0.02;
+  const int before = held.container->incarnation();
+  const std::string id = held.container->id();
+  for (double waited = 0; held.lost_run && waited < limit && !parts_.cancelled(); waited += step) {
+    if (!held.container->serving() || held.container->incarnation() != before) break;
+    const container::Ending seen = co_await container::look(*parts_.engine, id);
+    if (seen.kind != container::Ending::Kind::running) held.container->tell_end(id);
+    co_await parts_.wake->wait(step);
+  }
+  held.lost_run = false;
 }
 
 Task<> PersistentRunner::restarted(Held& held) {
@@ -351,6 +368,7 @@ Task<> PersistentRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
   live_.erase(attempt.name());
   if (attempt.distrusted) held_of(attempt).distrusted = true;
+  if (attempt.started && !attempt.ending.known) held_of(attempt).lost_run = true;
   if (parts_.servers) co_await parts_.servers->remove(attempt);
 }
 

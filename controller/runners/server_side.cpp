@@ -217,6 +217,7 @@ Task<bool> ServerSide::ended(Attempt& attempt) {
   const container::Ending seen = co_await container::look(*parts_.engine, live.id);
   if (seen.kind == container::Ending::Kind::running) {
     live.ended = false;
+    live.witness.reset();
     co_await adopt(attempt);
     co_return false;
   }

@@ -123,8 +123,8 @@ TEST_F(DockerSpec, MountsAreThePayloadsOursAndTheWrittenOnes) {
   const AttemptPaths& paths = attempt_->paths;
   EXPECT_EQ(text, paths.results.string() + ">/campaign/results\n" + paths.home.string() +
                       ">/campaign/home\n" + (paths.ctl / "config.yaml").string() +
-                      ">/campaign/config.yaml ro\n" + "/state/launch-1>/campaign/launch ro\n" +
-                      paths.ctl.string() + ">/campaign/ctl\n" +
+                      ">/campaign/config.yaml ro\n" + paths.ctl.string() + ">/campaign/ctl\n" +
+                      "/state/launch-1>/campaign/launch ro\n" +
                       "/state/passwd-1>/etc/passwd ro\n/h>/t ro\nnamed>/n volume\n");
 }
 

@@ -261,11 +261,11 @@ TEST_F(RealEngineSupervise, TheEnginesEventsTellOfADeath) {
   container::ContainerSpec spec = shell("exit 0");
   spec.labels[container::label::uid] = unique_;
   const std::string id = create(spec);
-  watch_engine(host(), {.engine = &engine(),
-                        .uid = unique_,
-                        .on_event = [&](const container::EngineEvent& event) {
-                          if (event.action == "die") ended.push_back(event.id);
-                        }});
+  watch_engine(
+      host(),
+      {.engine = &engine(), .uid = unique_, .on_event = [&](const container::EngineEvent& event) {
+         if (event.action == "die") ended.push_back(event.id);
+       }});
   supervision().until("running events");
   loop().run(engine().start(id));
   while (ended.empty()) loop().run(sleep_for(0.01));

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import SOAK, Campaign, docker, merged  # noqa: E402
+from campaign import SOAK, Campaign, docker, merged, wait_for  # noqa: E402
 from check import Checks, need_engine  # noqa: E402
 from engine import OwnEngine  # noqa: E402
 
@@ -20,6 +20,13 @@ COUNT = 'set -- /proc/[0-9]*; echo "{\\"processes\\": $#}" > "$CAMPAIGN_RESULTS_
 
 def small(task="sleep 0.1", **changes):
     return Campaign(merged(SMALL, changes), task=task)
+
+
+def served(task="sleep 0.1", **server):
+    """With a server beside each run."""
+    document = merged(SMALL, {"runner": {"server": server}})
+    document["runner"]["network"] = None
+    return Campaign(document, task=task)
 
 
 def run_records(campaign):
@@ -259,9 +266,7 @@ def sigterm_in_warmup():
 
 @checks.statement
 def sigterm_in_ready():
-    slow = ["sh", "-c", "exec sleep 600"]
-    server = {"command": slow, "ready": {"log": "never"}}
-    with small(runner={"server": server, "network": None}) as campaign:
+    with served(command=["sleep", "600"], ready={"log": "never"}) as campaign:
         process = campaign.start_up()
         campaign.wait("the server", lambda: len(campaign.containers()) == 2)
         stopped(campaign, process)
@@ -314,9 +319,8 @@ def an_outcome_survives_controller_and_engine():
         process = campaign.start_up()
         campaign.until_payload()
         campaign.signal(process)
-        campaign.until_payload(what="end")
         run = campaign.witness()[0][0]
-        campaign.wait("its outcome", (campaign.results() / f"ctl/{run}.a1/outcome.json").exists)
+        wait_for("its outcome", (campaign.results() / f"ctl/{run}.a1/outcome.json").exists)
         engine.stop(signal.SIGKILL)
         engine.start()
         campaign.payload("true")
@@ -346,8 +350,7 @@ def neighbours_are_never_touched():
 
 @checks.statement
 def down_removes_what_a_killed_controller_left():
-    server = {"command": ["sleep", "600"]}
-    with small("sleep 60 & wait $!", runner={"server": server, "network": None}) as campaign:
+    with served("sleep 60 & wait $!", command=["sleep", "600"]) as campaign:
         process = campaign.start_up()
         campaign.until_payload()
         campaign.signal(process)

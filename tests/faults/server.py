@@ -117,7 +117,7 @@ def dies_in_the_window(how, cls):
 
 
 checks.add("one_that_is_killed_in_the_window_is_infra",
-           lambda: dies_in_the_window("sleep 2; kill -9 $$", "infra"))
+           lambda: dies_in_the_window("sleep 2; kill -9 $$$$", "infra"))
 
 
 @checks.statement

@@ -1,4 +1,5 @@
-// Networks, volumes and execs of an engine that has none: every verb is refused with 501.
+// Networks, volumes and execs of an engine that has none: lists of networks are empty, every other
+// verb is refused with 501.
 #pragma once
 
 #include "container/engine.hpp"
@@ -9,7 +10,7 @@ class AbsentNetworks : public Networks {
  public:
   Task<std::string> create(const NetworkSpec&) override { return refuse<std::string>(); }
   Task<std::vector<NetworkInfo>> list(const std::map<std::string, std::string>&) override {
-    return refuse<std::vector<NetworkInfo>>();
+    co_return std::vector<NetworkInfo>{};
   }
   Task<NetworkInfo> inspect(const std::string&) override { return refuse<NetworkInfo>(); }
   Task<> connect(const NetworkAttachment&, const std::string&) override { return refuse<void>(); }
