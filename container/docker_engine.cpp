@@ -72,6 +72,8 @@ class DockerEngine : public Engine {
         volumes_(make_docker_volumes(session_, options_)),
         execs_(make_docker_execs(session_, options_)) {}
 
+  void renew_connections() override { session_.renew(); }
+
   Task<EngineInfo> info() override {
     const auto answer = co_await session_.call(calls_.get("/info", "info"));
     auto info = engine_json::info(answer.body);

@@ -77,6 +77,9 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual Task<EngineInfo> info() = 0;  // negotiates again after a reconnect
+  // Connections that are there now serve no further call: an engine that shuts down takes no new
+  // ones, but goes on serving those that it has.
+  virtual void renew_connections() {}
   virtual Task<std::string> create(const ContainerSpec& spec) = 0;  // id; 409 is the name fence
   // Before start; after the 101.
   virtual Task<std::unique_ptr<OutputStream>> attach(const std::string& id) = 0;

@@ -38,6 +38,11 @@ class EngineSession {
   const Endpoint& endpoint() const { return options_.endpoint; }
   double request_timeout() const { return options_.request_timeout; }
   std::size_t connects() const { return client_.connects(); }
+  // The next call opens a connection and negotiates on it.
+  void renew() {
+    client_.renew();
+    version_.clear();
+  }
 
  private:
   Task<> negotiate();

@@ -87,6 +87,7 @@ struct HttpConnection {
   std::vector<char> piece;
   std::shared_ptr<std::size_t> lost;
   bool kept = false;
+  std::size_t generation = 0;
 };
 
 using ConnectionPtr = std::shared_ptr<HttpConnection>;
@@ -167,6 +168,7 @@ struct HttpClient::Impl {
       if (options.endpoint.kind == Endpoint::Kind::tcp)
         tune_tcp(connection->stream.socket().native_handle());
       ++connects;
+      connection->generation = generation;
       co_return connection;
     }
     ++*losses;
@@ -191,7 +193,7 @@ struct HttpClient::Impl {
   }
 
   void give_back(ConnectionPtr connection) {
-    if (idle.size() >= idle_limit) return;
+    if (idle.size() >= idle_limit || connection->generation != generation) return;
     connection->kept = true;
     connection->stream.expires_never();
     idle.push_back(std::move(connection));
@@ -220,7 +222,7 @@ struct HttpClient::Impl {
   HttpOptions options;
   std::vector<ConnectionPtr> idle;
   std::shared_ptr<std::size_t> losses = std::make_shared<std::size_t>(0);
-  std::size_t connects = 0;
+  std::size_t connects = 0, generation = 0;
 };
 
 std::string HttpResponse::header(const std::string& lower_case_name) const {
@@ -238,6 +240,11 @@ std::size_t HttpClient::losses() {
 }
 
 std::size_t HttpClient::connects() const { return impl_->connects; }
+
+void HttpClient::renew() {
+  ++impl_->generation;
+  impl_->idle.clear();
+}
 
 Task<HttpResponse> HttpClient::request(HttpRequest request) {
   auto connection = co_await impl_->checkout();

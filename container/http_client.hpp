@@ -91,6 +91,8 @@ class HttpClient {
   // Drops kept connections that the engine has closed meanwhile.
   std::size_t losses();
   std::size_t connects() const;  // connections opened so far
+  // Connections that are there now serve no further request.
+  void renew();
 
  private:
   struct Impl;

@@ -13,12 +13,6 @@ std::string how_it_exited(const ProcessEnding& ending) {
   return "exit code " + std::to_string(ending.exit_code.value_or(-1));
 }
 
-bool looks_like_the_engines_doing(const ProcessEnding& ending) {
-  if (ending.signal) return *ending.signal == 9 || *ending.signal == 15;
-  const int code = ending.exit_code.value_or(0);
-  return code == 137 || code == 143 || code == 255;
-}
-
 std::optional<Classified> classify_start(const ProcessEnding& ending) {
   if (ending.outcome && ending.outcome->exec_errno != 0)
     return Classified{FailureClass::config,
@@ -46,6 +40,12 @@ Classified classify_server(const ServerEnding& server) {
 }
 
 }  // namespace
+
+bool looks_like_the_engines_doing(const ProcessEnding& ending) {
+  if (ending.signal) return *ending.signal == 9 || *ending.signal == 15;
+  const int code = ending.exit_code.value_or(0);
+  return code == 137 || code == 143 || code == 255;
+}
 
 Classified classify(const ProcessEnding& ending, OurStop our_stop) {
   if (our_stop == OurStop::timeout)

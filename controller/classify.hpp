@@ -11,6 +11,9 @@ struct Classified {
   std::string message;  // one line, "" for none
 };
 
+// TERM or KILL that we did not send, or no code at all: how processes end that an engine takes with
+// it.
+bool looks_like_the_engines_doing(const ProcessEnding& ending);
 // Before results are looked at: `none` means that the process exited 0 by itself.
 Classified classify(const ProcessEnding& ending, OurStop our_stop);
 // Texts of known out-of-memory errors of GPU frameworks turn a payload failure into gpu_oom, those

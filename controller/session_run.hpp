@@ -43,6 +43,7 @@ class SessionRun {
   void make_runners();
   Runner& runner_of(const Attempt& attempt);
   Task<bool> engine_is_back();
+  Task<> ask_engine_anew();
   // Gives up, with the signal's code, when a signal comes while nothing is under way yet.
   template <class T>
   T during_setup(Task<T> task) {

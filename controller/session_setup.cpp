@@ -142,6 +142,7 @@ void SessionRun::fill_context() {
               .site = site_ ? &*site_ : nullptr,
               .runner_of = [this](const Attempt& attempt) -> Runner& { return runner_of(attempt); },
               .engine_is_back = [this] { return engine_is_back(); },
+              .ask_engine_anew = [this] { return ask_engine_anew(); },
               .engine_id = site_ ? site_->info.id : "",
               .host = names.nodename,
               .kernel = std::string(names.sysname) + " " + names.release,
@@ -211,6 +212,16 @@ Runner& SessionRun::runner_of(const Attempt& attempt) {
   if (attempt.runner->type == campaign::RunnerType::local) return *local_;
   if (attempt.runner->persistent()) return *persistent_;
   return *docker_;
+}
+
+Task<> SessionRun::ask_engine_anew() {
+  engine_->renew_connections();
+  try {
+    co_await engine_->info();
+  } catch (const container::EngineError& error) {
+    if (error.unreachable()) throw EngineAway(error.what());
+    throw;
+  }
 }
 
 Task<bool> SessionRun::engine_is_back() {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "controller/classify.hpp"
 #include "controller/stages/stage.hpp"
 
 namespace controller {
@@ -83,7 +84,12 @@ class MeasureStage : public Stage {
     attempt.looked_boottime = now;
     std::string away;
     try {
-      if (co_await context.runner_of(attempt).ended(attempt)) co_return true;
+      if (co_await context.runner_of(attempt).ended(attempt)) {
+        // Nothing more is started on an engine that is shutting down.
+        if (!attempt.container_id.empty() && looks_like_the_engines_doing(attempt.ending))
+          co_await context.ask_engine_anew();
+        co_return true;
+      }
       if (reason == OurStop::none) co_return false;
       attempt.our_stop = reason;
       co_await stop(context, attempt);

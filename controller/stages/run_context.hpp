@@ -33,6 +33,8 @@ struct RunContext {
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()>
       engine_is_back;  // waits for an engine that went away; false = given up
+  std::function<Task<>()>
+      ask_engine_anew;  // on a new connection; throws EngineAway where none is taken
   std::vector<WorkerStatus> workers;
   std::vector<Attempt*> measuring;                // under way now
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,

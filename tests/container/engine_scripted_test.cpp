@@ -61,6 +61,21 @@ TEST(Negotiation, IsDoneAgainAfterAReconnect) {
               ElementsAre("GET /v1.41/containers/x/json", "GET /v1.52/containers/x/json"));
 }
 
+TEST(Negotiation, IsDoneAgainOnANewConnectionWhereThoseThereAreToBeLeft) {
+  const ScriptedEngine server(after_ping([](const auto&) { return answer(200, running); }));
+  Session engine(server);
+  engine.run(engine->inspect("x"));
+  engine.run(engine->inspect("x"));
+  EXPECT_EQ(server.requests().back().connection, 1);
+  engine->renew_connections();
+  engine.run(engine->inspect("x"));
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), 5u);
+  EXPECT_TRUE(is_ping(requests[3]));
+  EXPECT_EQ(requests[3].connection, 2);
+  EXPECT_EQ(requests[4].connection, 2);
+}
+
 TEST(Negotiation, IsDoneAgainWhenTheEngineRefusesTheVersion) {
   int pings = 0;
   const ScriptedEngine server([&](const ScriptedRequest& request) {

@@ -57,6 +57,38 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"start-fails-127", RunPhase::failed, FailureClass::config, 1},
                       Case{"start-fails-128", RunPhase::failed, FailureClass::infra, 3}));
 
+// It kills a run as it goes, and takes
+// connections again once it has been waited for.
+TEST(EngineAway, EngineThatTakesARunWithItIsWaitedForBeforeTheNextStarts) {
+  for (const auto& [script, asked_first] : {std::pair{"exit-143", true}, {"exit-3", false}}) {
+    Bench bench(one_run);
+    FakeEngine engine;
+    engine.script = script;
+    bench.use(engine);
+    std::vector<std::string> said;
+    bench.context().ask_engine_anew = [&]() -> Task<> {
+      said.push_back("asked");
+      if (said.size() == 1) throw EngineAway("refused");
+      co_return;
+    };
+    bench.context().engine_is_back = [&]() -> Task<bool> {
+      said.push_back("waited");
+      engine.script = "exit-0";
+      co_return true;
+    };
+    EXPECT_FALSE(bench.run().fatal);
+    const campaign::RunState& state = bench.state("one.c01");
+    if (asked_first) {
+      EXPECT_EQ(said, (std::vector<std::string>{"asked", "waited", "asked"}));
+      EXPECT_EQ(state.phase, RunPhase::completed) << state.message;
+      EXPECT_EQ(state.attempt, 2);
+    } else {
+      EXPECT_TRUE(said.empty());
+      EXPECT_EQ(state.cls, FailureClass::payload);
+    }
+  }
+}
+
 TEST(EngineAway, UnreachableCallsUseUpNoAttempt) {
   for (const int calls : {1, 2, 3, 5}) {
     Bench bench(one_run);

@@ -46,6 +46,7 @@ Bench::Bench(const std::string& text) {
                 return *local_;
               },
               .engine_is_back = []() -> Task<bool> { co_return true; },
+              .ask_engine_anew = []() -> Task<> { co_return; },
               .engine_id = "FAKE",
               .host = "host"};
   context_.workers.resize(static_cast<std::size_t>(campaign_.execution.workers));
