@@ -151,8 +151,8 @@ Task<std::optional<std::string>> find_exec(Engine& engine, const std::string& co
 }
 
 Task<ExecEnding> look_exec(Engine& engine, const ExecRun& run, const std::string& exec) {
-  auto state = co_await state_of(engine, exec);
-  if (state && state->running && has_outcome(run)) state = co_await settled(engine, exec);
+  if (!run.launcher.empty() && has_outcome(run)) co_return forgotten(run, "");
+  const auto state = co_await state_of(engine, exec);
   if (state && (state->running || !state->exit_code)) co_return ExecEnding{};
   if (state) co_return ending_of(run, *state);
   if (run.launcher.empty()) co_return without_launcher();
@@ -162,6 +162,8 @@ Task<ExecEnding> look_exec(Engine& engine, const ExecRun& run, const std::string
   if (co_await find_exec(engine, run.container, run.name)) co_return ExecEnding{};
   co_return co_await ask_launcher(engine, run, "--alive");
 }
+
+Task<> settle_exec(Engine& engine, const std::string& exec) { co_await settled(engine, exec); }
 
 Task<ExecStarted> start_exec(Engine& engine, const ExecRun& run, ExecHooks hooks) {
   ExecStarted started;

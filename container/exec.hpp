@@ -77,9 +77,13 @@ Task<ExecStarted> start_exec(Engine& engine, const ExecRun& run, ExecHooks hooks
 // start that is still on its way to the engine comes to nothing, and is then `lost`.
 Task<ExecStarted> adopt_exec(Engine& engine, const ExecRun& run, OnExit on_exit);
 
-// What has become of it. `exec` may be empty or forgotten by the engine. Settles on `ended` only
-// when the engine no longer counts it as running, so that nothing of it overlaps what comes next.
+// What has become of it. `exec` may be empty or forgotten by the engine. An outcome file ends it at
+// once: the payload and all that it started are gone by then, and the launcher only has to exit.
 Task<ExecEnding> look_exec(Engine& engine, const ExecRun& run, const std::string& exec);
+
+// Until the engine has seen that end too, some 10 ms later, at most 10 s: for the teardown of a
+// run, after which the engine's list of execs is to be empty.
+Task<> settle_exec(Engine& engine, const std::string& exec);
 
 // Stops it with everything that it started, through the launcher: TERM, then KILL after the grace;
 // returns when it is proved that nothing of it is left. A container that does not run has no execs.

@@ -366,7 +366,11 @@ Task<> PersistentRunner::stop_now(Attempt& attempt, const StopHow& how) {
 
 Task<> PersistentRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
-  live_.erase(attempt.name());
+  const auto live = live_.find(attempt.name());
+  if (live != live_.end()) {
+    co_await away_or(container::settle_exec(*parts_.engine, live->second.exec));
+    live_.erase(attempt.name());
+  }
   if (attempt.distrusted) held_of(attempt).distrusted = true;
   if (attempt.started && !attempt.ending.known) held_of(attempt).lost_run = true;
   if (parts_.servers) co_await parts_.servers->remove(attempt);

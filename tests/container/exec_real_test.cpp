@@ -110,8 +110,9 @@ TEST_F(RealEngineExec, LeavesItsOutputAndOutcomeInItsFolder) {
   const auto ending = ended(run, started);
   EXPECT_EQ(ending.kind, Kind::ended) << ending.error;
   EXPECT_TRUE(ending.outcome);
-  EXPECT_EQ(ending.exit_code, 7);
   EXPECT_EQ(outcome(run)["exit_code"], 7);
+  loop().run(settle_exec(engine(), started.exec));
+  EXPECT_EQ(loop().run(engine().execs().inspect(started.exec)).exit_code, 7);
   EXPECT_EQ(read_text(run.out_here / "stdout.log"), "said /tmp 1000:1000\n");
   EXPECT_EQ(read_text(run.out_here / "stderr.log"), "err\n");
 }
@@ -179,7 +180,7 @@ TEST_F(RealEngineExec, AfterTheLossOfThisProgramItIsFoundByItsName) {
   std::ofstream(folder_.path() / "go") << "go";
   const auto ending = ended(run, adopted);
   EXPECT_EQ(ending.kind, Kind::ended);
-  EXPECT_EQ(ending.exit_code, 5);
+  EXPECT_EQ(outcome(run)["exit_code"], 5);
 }
 
 TEST_F(RealEngineExec, OneThatEndedMeanwhileIsAdoptedByItsOutcome) {
@@ -291,6 +292,7 @@ TEST_F(RealEngineExec, TwoHundredLeaveNothingBehind) {
     const auto started = start(run);
     ASSERT_TRUE(started.witness) << started.ending.error;
     ASSERT_EQ(ended(run, started).kind, Kind::ended);
+    loop().run(settle_exec(engine(), started.exec));
   }
   EXPECT_TRUE(execs().empty());
   EXPECT_EQ(in_container(count), before);

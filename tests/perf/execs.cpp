@@ -44,6 +44,7 @@ Task<> by_launcher(Engine& engine, const std::string& id, const Setting& setting
     while (!told) co_await container::sleep_for(0.0002);
     const auto ending = co_await container::look_exec(engine, run, started.exec);
     if (ending.kind != container::ExecEnding::Kind::ended) throw container::EngineError(500, name);
+    if (i + 1 == setting.count) co_await container::settle_exec(engine, started.exec);
   }
 }
 
