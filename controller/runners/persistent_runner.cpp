@@ -203,11 +203,9 @@ void PersistentRunner::make_container(Held& held, const Attempt& attempt,
   made.container.ready = [engine = parts_.engine](const std::string& id) {
     return healthy(*engine, id);
   };
-  made.container.hooks.on_ended = [this, name = spec.name](const std::string& id,
-                                                           const supervise::Exit& exit) {
+  made.container.hooks.on_ended = [this](const std::string& id, const supervise::Exit&) {
     for (auto& [attempt_name, live] : live_)
       if (live.run.container == id && live.attempt) live.attempt->exit_seen = true;
-    if (!parts_.cancelled()) parts_.note("container " + name + " ended: " + exit.how);
     parts_.wake->notify();
   };
   made.container.spec = std::move(spec);
