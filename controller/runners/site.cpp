@@ -2,6 +2,7 @@
 
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -90,6 +91,17 @@ std::string passwd_line(const Site& site) {
          "::/campaign/home:/bin/sh\n";
 }
 
+// A controller that is killed before its session is stored leaves nobody who knows the uid: only
+// the proof that it is dead lets `down --orphans` remove what it made.
+std::map<std::string, std::string> orphan_labels(const SiteRequest& request) {
+  utsname names{};
+  uname(&names);
+  return {
+      {container::label::uid, request.uid},
+      {container::label::host, names.nodename},
+      {container::label::lock, fs::absolute(request.state_folder / "controller.lock").string()}};
+}
+
 // A container that is created and never started shows what the engine sees below our folder, and
 // the image's passwd file.
 struct Glance {
@@ -103,7 +115,7 @@ Task<Glance> glance(const SiteRequest& request, const container::ImageInfo& imag
   spec.image = image.id;
   spec.command = {"true"};
   spec.network = "none";
-  spec.labels = {{container::label::uid, request.uid}};
+  spec.labels = orphan_labels(request);
   spec.mounts = {{.source = folder.string(), .target = "/campaign/glance", .read_only = true}};
   const std::string id = co_await engine.create(spec);
   Glance seen;
