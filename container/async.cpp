@@ -22,11 +22,6 @@ Task<> guard(Task<> task, std::exception_ptr& failure, bool& finished) {
   }
 }
 
-Task<> expire(double seconds, bool& expired) {
-  co_await sleep_for(seconds);
-  expired = true;
-}
-
 }  // namespace
 
 Task<> sleep_for(double seconds) {
@@ -36,15 +31,19 @@ Task<> sleep_for(double seconds) {
   co_await timer.async_wait(net::use_awaitable);
 }
 
-Task<bool> finished_within(Task<> task, double seconds) {
+Task<bool> finished_before(Task<> task, Task<> limit) {
   using net::experimental::awaitable_operators::operator||;
-  std::exception_ptr failure;
-  bool finished = false;
-  bool expired = false;
-  co_await (guard(std::move(task), failure, finished) || expire(seconds, expired));
+  std::exception_ptr failure, failure_of_limit;
+  bool finished = false, over = false;
+  co_await (guard(std::move(task), failure, finished) ||
+            guard(std::move(limit), failure_of_limit, over));
   if (finished) co_return true;
-  if (!expired) std::rethrow_exception(failure);
+  if (!over) std::rethrow_exception(failure ? failure : failure_of_limit);
   co_return false;
+}
+
+Task<bool> finished_within(Task<> task, double seconds) {
+  co_return co_await finished_before(std::move(task), sleep_for(seconds));
 }
 
 }  // namespace container

@@ -17,6 +17,10 @@ using Task = boost::asio::awaitable<T>;
 // Seconds; zero or less returns after one turn of the loop.
 Task<> sleep_for(double seconds);
 
+// True: the task ended before `limit` did, which is cancelled. False: it was cancelled, and has
+// ended. What either throws, or a cancellation from outside, is thrown on at once.
+Task<bool> finished_before(Task<> task, Task<> limit);
+
 // True: the task ended in time. False: it was cancelled after `seconds` and has ended. What it
 // throws, or a cancellation from outside, is thrown on at once.
 Task<bool> finished_within(Task<> task, double seconds);

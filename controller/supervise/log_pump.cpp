@@ -59,6 +59,19 @@ struct LogPump::State {
     dropped += static_cast<std::int64_t>(data.size() - fits.size());
   }
 
+  // Until a moment after the container is known to have ended.
+  Task<> left_open(std::string id) {
+    constexpr double settle_seconds = 0.5;
+    while (over != id) co_await changed.wait(std::numeric_limits<double>::infinity());
+    co_await container::sleep_for(settle_seconds);
+  }
+
+  Task<> copy_all(std::string id) {
+    if (co_await container::finished_before(copy(id), left_open(id))) co_return;
+    const std::string all = co_await parts.engine->logs(id, -1);
+    take(std::string_view(all).substr(std::min(all.size(), static_cast<std::size_t>(seen))));
+  }
+
   Task<> copy(std::string id) {
     const auto stream = co_await parts.engine->follow_logs(id);
     std::int64_t skip = seen;
@@ -82,7 +95,7 @@ struct LogPump::State {
       if (to_follow.front() != last) seen = 0;
       last = to_follow.front();
       try {
-        if (!co_await context.unless_stopped(copy(to_follow.front()))) co_return;
+        if (!co_await context.unless_stopped(copy_all(to_follow.front()))) co_return;
       } catch (const container::EngineError& error) {
         if (!error.not_found()) throw;
       }
@@ -95,6 +108,7 @@ struct LogPump::State {
   int fd = -1;
   std::deque<std::string> to_follow;
   std::string last;       // followed last
+  std::string over;       // has ended
   std::int64_t seen = 0;  // bytes of its output
   std::int64_t kept = 0, dropped = 0;
   Wake changed;
@@ -113,6 +127,8 @@ void LogPump::follow(const std::string& id) {
 
 Task<> LogPump::drained(std::string id, double seconds) const {
   const auto state = state_;
+  state->over = id;
+  state->changed.notify();
   const auto until_gone = [](std::shared_ptr<State> of, std::string what) -> Task<> {
     while (std::ranges::find(of->to_follow, what) != of->to_follow.end())
       co_await of->changed.wait(1);

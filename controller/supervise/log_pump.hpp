@@ -25,7 +25,9 @@ class LogPump {
   ServiceBody body() const;
   // From now on this one's output too, after that of those before it has ended.
   void follow(const std::string& id);
-  // Returns when all output of a container that has ended is in the file, or after so long.
+  // Of a container that has ended: returns when all its output is in the file, or after so long.
+  // An engine may leave a stream open that it began just as the container ended: what is missing
+  // then is read from what it has stored.
   Task<> drained(std::string id, double seconds) const;
 
   std::int64_t kept() const;     // bytes in the file

@@ -1,6 +1,5 @@
 #include "controller/supervise/service.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/system/system_error.hpp>
 #include <exception>
 #include <limits>
@@ -8,16 +7,6 @@
 namespace controller::supervise {
 
 namespace {
-
-// `||` would swallow what the task throws until the other side has ended.
-Task<> guard(Task<> task, std::exception_ptr& failure, bool& ended) {
-  try {
-    co_await std::move(task);
-    ended = true;
-  } catch (...) {
-    failure = std::current_exception();
-  }
-}
 
 Task<> until_asked(Wake& wake, std::stop_token token) {
   while (!token.stop_requested()) co_await wake.wait(std::numeric_limits<double>::infinity());
@@ -30,13 +19,7 @@ Task<> ServiceContext::wait(double seconds) {
 }
 
 Task<bool> ServiceContext::unless_stopped(Task<> task) {
-  using boost::asio::experimental::awaitable_operators::operator||;
-  std::exception_ptr failure;
-  bool ended = false;
-  co_await (guard(std::move(task), failure, ended) || until_asked(wake_, token()));
-  if (ended) co_return true;
-  if (!stopping()) std::rethrow_exception(failure);
-  co_return false;
+  co_return co_await container::finished_before(std::move(task), until_asked(wake_, token()));
 }
 
 Task<std::string> failure_of(const ServiceBody& body, ServiceContext& context) {

@@ -47,6 +47,10 @@ class RealEngineSupervise : public container::test::RealEngine {
   }
   // How many of this test's are there.
   std::size_t there() { return loop().run(engine().list({{"campaignctl.test", unique_}})).size(); }
+  void await_end(const std::string& id) {
+    while (loop().run(container::look(engine(), id)).kind == container::Ending::Kind::running)
+      loop().run(sleep_for(0.02));
+  }
   std::string in_file(const std::string& name) const {
     std::ifstream file(folder_.path() + "/" + name);
     std::ostringstream text;
@@ -189,10 +193,12 @@ TEST_F(RealEngineSupervise, ItsWholeOutputIsInTheFileOverADeath) {
   loud.log = folder_.path() + "/log";
   PersistentContainer web(host(), std::move(loud));
   supervision().until("finished web");
+  loop().run(web.remove());
   std::string once;
   for (int i = 0; i < 500; ++i) once += "line " + std::to_string(i) + "\n";
   once += "end\n";
-  EXPECT_EQ(in_file("log"), once + once);
+  const std::string log = in_file("log");
+  EXPECT_TRUE(log == once + once) << log.size() << " bytes\n" << supervision().text();
 }
 
 // Cuts the stream of logs after every few pieces.
@@ -235,10 +241,48 @@ TEST_F(RealEngineSupervise, ACutLogGoesOnAtTheByteWhereItStood) {
                     std::make_unique<AsyncExecutor>(loop().io(), pump.body(), Ready::when_told));
   loop().run(engine().start(id));
   pump.follow(id);
+  await_end(id);
   loop().run(pump.drained(id, 20));
   EXPECT_GT(cutting.opened, 2);
   EXPECT_EQ(in_file("log"), expected);
   EXPECT_EQ(pump.kept(), static_cast<std::int64_t>(expected.size()));
+}
+
+// Leaves the stream of logs open after its first piece, as an engine does that began it just as the
+// container ended.
+class SilentLogs : public FlakyEngine {
+ public:
+  explicit SilentLogs(container::Engine& inner) : FlakyEngine(inner, Fault::refused, 1 << 30) {}
+  Task<std::unique_ptr<container::OutputStream>> follow_logs(const std::string& id) override {
+    co_return std::make_unique<Silent>(co_await FlakyEngine::follow_logs(id));
+  }
+
+ private:
+  class Silent : public container::OutputStream {
+   public:
+    explicit Silent(std::unique_ptr<container::OutputStream> inner) : inner_(std::move(inner)) {}
+    Task<std::optional<container::OutputChunk>> next() override {
+      while (std::exchange(told_, true)) co_await sleep_for(3600);
+      co_return co_await inner_->next();
+    }
+
+   private:
+    std::unique_ptr<container::OutputStream> inner_;
+    bool told_ = false;
+  };
+};
+
+TEST_F(RealEngineSupervise, OutputBehindAStreamThatIsLeftOpenIsReadFromWhatTheEngineStored) {
+  SilentLogs silent(engine());
+  const std::string id = create(shell("echo one; sleep 0.2; echo two; echo three"));
+  LogPump pump({.engine = &silent, .file = folder_.path() + "/log"});
+  supervision().add({.name = "log"}, {.name = "pump"},
+                    std::make_unique<AsyncExecutor>(loop().io(), pump.body(), Ready::when_told));
+  loop().run(engine().start(id));
+  pump.follow(id);
+  await_end(id);
+  loop().run(pump.drained(id, 20));
+  EXPECT_EQ(in_file("log"), "one\ntwo\nthree\n");
 }
 
 TEST_F(RealEngineSupervise, BeyondItsCapOutputIsDroppedAndTheContainerIsNotStalled) {
