@@ -46,10 +46,14 @@ class Witness : public ExecWitness {
   explicit Witness(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {}
   ~Witness() override {
     watch_->on_exit = nullptr;
-    watch_->first.emit(asio::cancellation_type::terminal);
-    watch_->second.emit(asio::cancellation_type::terminal);
-    // What emit() has queued refers to the signals: they outlive it.
-    asio::post(watch_->executor, [watch = watch_] {});
+    try {
+      watch_->first.emit(asio::cancellation_type::terminal);
+      watch_->second.emit(asio::cancellation_type::terminal);
+      // What emit() has queued refers to the signals: they outlive it.
+      asio::post(watch_->executor, [watch = watch_] {});
+    } catch (const std::exception&) {
+      // Without memory for that the looks go on, and tell nobody.
+    }
   }
 
   void tell(const EngineEvent& event) override {

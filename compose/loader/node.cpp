@@ -98,7 +98,7 @@ std::string spoken(const Node& node) {
 }
 
 std::string Path::text() const {
-  const std::string before = up == nullptr ? "" : up->text();
+  std::string before = up == nullptr ? "" : up->text();
   if (index >= 0) return before + "[" + std::to_string(index) + "]";
   if (key.empty()) return before;
   return before + (before.empty() ? "" : ".") + std::string(key);

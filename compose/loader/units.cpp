@@ -72,7 +72,7 @@ std::string duration_text(std::int64_t ns) {
   if (ns < 1'000'000) return trimmed(static_cast<double>(ns) / 1e3, "\u00b5s");
   if (ns < 1'000'000'000) return trimmed(static_cast<double>(ns) / 1e6, "ms");
   const std::int64_t minutes = ns / 60'000'000'000;
-  const std::string seconds = trimmed(static_cast<double>(ns % 60'000'000'000) / 1e9, "s");
+  std::string seconds = trimmed(static_cast<double>(ns % 60'000'000'000) / 1e9, "s");
   if (minutes == 0) return seconds;
   const std::string rest = std::to_string(minutes % 60) + "m" + seconds;
   return minutes < 60 ? rest : std::to_string(minutes / 60) + "h" + rest;
@@ -90,7 +90,8 @@ std::optional<std::int64_t> byte_count(std::string_view text) {
     constexpr std::string_view letters = "kmgtp";
     const std::size_t power = letters.find(unit[0]);
     const std::string_view rest = std::string_view(unit).substr(1);
-    if (power == letters.npos || (rest != "" && rest != "b" && rest != "ib")) return std::nullopt;
+    if (power == letters.npos || (!rest.empty() && rest != "b" && rest != "ib"))
+      return std::nullopt;
     factor = std::pow(1024.0, static_cast<double>(power + 1));
   }
   const double bytes = *number * factor;

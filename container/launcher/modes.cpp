@@ -33,8 +33,7 @@ bool split_authority(const std::string& text, ProbeOptions& options) {
 
 Parsed parse_url(const std::string& url, ProbeOptions options) {
   const bool http = url.starts_with("http://");
-  const UsageError wrong{"--probe '" + url +
-                         "': expected http://HOST:PORT/PATH or tcp://HOST:PORT"};
+  UsageError wrong{"--probe '" + url + "': expected http://HOST:PORT/PATH or tcp://HOST:PORT"};
   if (!http && !url.starts_with("tcp://")) return wrong;
   const std::string rest = url.substr(http ? 7 : 6);
   const auto slash = rest.find('/');

@@ -209,8 +209,8 @@ std::string persistent_commands(const campaign::Runner& runner, const std::strin
 std::string docker_command(const campaign::Runner& runner, const campaign::Experiment& experiment,
                            const Filled& filled) {
   const std::string& name = experiment.name;
-  const std::string run = runner.persistent() ? persistent_commands(runner, name, filled)
-                                              : ephemeral_command(runner, name, filled);
+  std::string run = runner.persistent() ? persistent_commands(runner, name, filled)
+                                        : ephemeral_command(runner, name, filled);
   if (!runner.server) return run;
   return server_commands(runner, name, filled) + run + "docker rm -f " + name +
          "-server\ndocker network rm " + name + "\n";

@@ -16,9 +16,9 @@ compose::UpRequest request_of(const Arguments& arguments, const compose::Project
   if (from.force_recreate) request.choices.recreate = compose::Recreate::always;
   if (from.no_recreate) request.choices.recreate = compose::Recreate::never;
   if (arguments.global.verbosity < 0) return request;
-  request.note = [&console](const std::string& note) { console.err << note << std::endl; };
+  request.note = [&console](const std::string& note) { console.err << note << "\n" << std::flush; };
   request.executor.done = [&console](const compose::Step& step) {
-    console.err << compose::text(step) << std::endl;
+    console.err << compose::text(step) << "\n" << std::flush;
   };
   return request;
 }

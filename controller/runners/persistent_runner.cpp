@@ -214,16 +214,16 @@ void PersistentRunner::make_container(Held& held, const Attempt& attempt,
 
 // A container that was given up while the engine was away counts as never made.
 Task<> PersistentRunner::forget_if_away(Held& held) {
-  std::optional<container::EngineError> away;
+  std::exception_ptr away;
   try {
     co_await parts_.engine->info();
-  } catch (const container::EngineError& error) {
-    away = error;
+  } catch (const container::EngineError&) {
+    away = std::current_exception();
   }
   if (!away) co_return;
   co_await held.container->remove();
   held.container.reset();
-  throw *away;
+  std::rethrow_exception(away);
 }
 
 Task<> PersistentRunner::await_serving(Held& held, const Attempt& attempt) {

@@ -35,12 +35,12 @@ AsyncExecutor::~AsyncExecutor() {
 void AsyncExecutor::start(Report report) {
   run_ = std::make_shared<Run>(body_, std::move(report));
   // An exception here: it was cancelled before its first step.
-  asio::co_spawn(
-      io_, failure_of(run_->body, run_->context),
-      asio::bind_cancellation_slot(
-          run_->cancel.slot(), [run = run_](std::exception_ptr error, const std::string& failure) {
-            run->tell_end(error ? "cancelled" : failure);
-          }));
+  asio::co_spawn(io_, failure_of(run_->body, run_->context),
+                 asio::bind_cancellation_slot(
+                     run_->cancel.slot(),
+                     [run = run_](const std::exception_ptr& error, const std::string& failure) {
+                       run->tell_end(error ? "cancelled" : failure);
+                     }));
   if (ready_ == Ready::at_once) run_->context.ready();
 }
 

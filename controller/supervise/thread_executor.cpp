@@ -64,22 +64,27 @@ ThreadExecutor::ThreadExecutor(asio::io_context& home, ServiceBody body, Ready r
 ThreadExecutor::~ThreadExecutor() {
   if (!run_) return;
   run_->report = {};
-  if (run_->thread.joinable()) {
-    kill();
-    run_->thread.detach();
+  try {
+    if (run_->thread.joinable()) {
+      kill();
+      run_->thread.detach();
+    }
+    run_->at_home.reset();
+    run_->link->cut();
+  } catch (const std::exception&) {
+    // A thread that could not be told goes on by itself; what it says reaches nobody.
   }
-  run_->at_home.reset();
-  run_->link->cut();
 }
 
 // The thread's whole life.
 void ThreadExecutor::live(const std::shared_ptr<Run>& run) {
   std::string failure;
-  asio::co_spawn(run->io, failure_of(run->body, run->context),
-                 asio::bind_cancellation_slot(
-                     run->cancel.slot(), [&](std::exception_ptr error, const std::string& text) {
-                       failure = error ? "cancelled" : text;
-                     }));
+  asio::co_spawn(
+      run->io, failure_of(run->body, run->context),
+      asio::bind_cancellation_slot(run->cancel.slot(),
+                                   [&](const std::exception_ptr& error, const std::string& text) {
+                                     failure = error ? "cancelled" : text;
+                                   }));
   try {
     run->io.run();
   } catch (const std::exception& error) {
