@@ -427,12 +427,12 @@ void Sequencer::tell(const Attempt& attempt) {
   if (!ok)
     text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" +
            attempt.paths.results.string() + ")";
-  context_.progress->tick(progress());
   context_.progress->run_ended({.run = attempt.run,
                                 .attempt = attempt.number,
                                 .ok = ok,
                                 .seconds = attempt.ending.finished_utc - attempt.ending.started_utc,
                                 .text = text});
+  context_.progress->tick(progress());
 }
 
 // What a run's end means for the others: runs to skip, a limit that pauses.

@@ -47,6 +47,30 @@ TEST_F(Sequence, RunsComeInPlanOrder) {
   EXPECT_TRUE(engine_.containers.empty());
 }
 
+// Each end, and how many runs were complete by the state that followed it.
+class EndsAndStates : public Progress {
+ public:
+  void note(const std::string&) override {}
+  void run_started(const std::string&, int) override {}
+  void run_ended(const Ended& ended) override { waiting = ended.run; }
+  void tick(const ProgressState& state) override {
+    if (!waiting.empty()) said.push_back(waiting + " " + std::to_string(state.completed));
+    waiting.clear();
+  }
+  void finish() override {}
+  std::vector<std::string> said;
+  std::string waiting;
+};
+
+TEST_F(Sequence, EndOfARunIsFollowedByTheStateThatCountsIt) {
+  Bench bench(campaign_of("cycles: 2"));
+  bench.use(engine_);
+  EndsAndStates progress;
+  bench.context().progress = &progress;
+  bench.run();
+  EXPECT_THAT(progress.said, ElementsAre("a1.c01 1", "a2.c01 2", "a1.c02 3", "a2.c02 4"));
+}
+
 TEST_F(Sequence, OnlyTheSelectedAreRun) {
   selected_ = {1};
   run("cycles: 2");
