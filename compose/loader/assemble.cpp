@@ -16,12 +16,12 @@ const char* const shared_kinds[] = {"services", "networks", "volumes", "secrets"
 
 }  // namespace
 
-const std::vector<Node>& Assembler::documents(const std::string& file) {
+const std::vector<YamlNode>& Assembler::documents(const std::string& file) {
   const auto known = read_.find(file);
   if (known != read_.end()) return known->second;
   const Source source = sources_.read(file);
-  std::vector<Node> read = read_yaml(source, findings_);
-  std::erase_if(read, [](const Node& node) { return node.is_null(); });
+  std::vector<YamlNode> read = read_yaml(source, findings_);
+  std::erase_if(read, [](const YamlNode& node) { return node.is_null(); });
   if (read.empty() && findings_.clean())
     findings_.error({source.name}, "", "is empty; a compose file has `services:`");
   return read_.emplace(file, std::move(read)).first->second;
@@ -31,8 +31,8 @@ std::string Assembler::name_in(const FileSet& set) {
   std::string name;
   std::vector<std::string> unset;
   for (const std::string& file : set.files) {
-    for (const Node& document : documents(file)) {
-      const Node* written = document.find("name");
+    for (const YamlNode& document : documents(file)) {
+      const YamlNode* written = document.find("name");
       if (written == nullptr || !written->is_text()) continue;
       try {
         name = interpolate(written->text, lookup_in(set.environment), unset);
@@ -44,7 +44,7 @@ std::string Assembler::name_in(const FileSet& set) {
   return name;
 }
 
-void Assembler::interpolate_values(Node& node, const Path& path, const Lookup& lookup) {
+void Assembler::interpolate_values(YamlNode& node, const Path& path, const Lookup& lookup) {
   if (node.is_text() && node.text.find('$') != node.text.npos) {
     std::vector<std::string> unset;
     try {
@@ -61,11 +61,11 @@ void Assembler::interpolate_values(Node& node, const Path& path, const Lookup& l
     interpolate_values(member.value, Path{&path, member.key}, lookup);
 }
 
-Node Assembler::document(const Node& raw, const FileSet& set) {
-  Node document = raw;
+YamlNode Assembler::document(const YamlNode& raw, const FileSet& set) {
+  YamlNode document = raw;
   if (!document.is_map()) {
     findings_.error(document.place, "", "expected a map of keys, not " + spoken(document));
-    return Node::of_map(document.place);
+    return YamlNode::of_map(document.place);
   }
   interpolate_values(document, Path{}, lookup_in(set.environment));
   Context context{findings_, {set.folder, home_}};
@@ -73,17 +73,17 @@ Node Assembler::document(const Node& raw, const FileSet& set) {
   return document;
 }
 
-Node& Assembler::foreign(const std::string& file, const FileSet& set) {
+YamlNode& Assembler::foreign(const std::string& file, const FileSet& set) {
   const auto known = foreign_.find(file);
   if (known != foreign_.end()) return known->second;
   const FileSet here{.files = {file}, .folder = folder_of(file), .environment = set.environment};
-  Node whole = Node::of_map();
-  for (const Node& raw : documents(file)) merge(whole, document(raw, here), project_section());
+  YamlNode whole = YamlNode::of_map();
+  for (const YamlNode& raw : documents(file)) merge(whole, document(raw, here), project_section());
   return foreign_.emplace(file, std::move(whole)).first->second;
 }
 
-Node Assembler::extended_base(const Node& extends, Node& services, const FileSet& set,
-                              Chain& chain) {
+YamlNode Assembler::extended_base(const YamlNode& extends, YamlNode& services, const FileSet& set,
+                                  Chain& chain) {
   const std::string file(extends.word("file"));
   const std::string name(extends.word("service"));
   const std::string key = "services." + chain.back().service + ".extends";
@@ -93,13 +93,13 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
                                  : "there is no file " + std::string(sources_.name(file)));
     return {};
   }
-  Node* among = &services;
+  YamlNode* among = &services;
   if (!file.empty()) {
-    Node* there = foreign(file, set).find("services");
-    static Node nothing;
+    YamlNode* there = foreign(file, set).find("services");
+    static YamlNode nothing;
     among = there == nullptr ? &nothing : there;
   }
-  Node* base = among->find(name);
+  YamlNode* base = among->find(name);
   if (base == nullptr || !base->is_map()) {
     findings_.error(
         extends.place, "services." + chain.back().service + ".extends",
@@ -121,23 +121,23 @@ Node Assembler::extended_base(const Node& extends, Node& services, const FileSet
   return *base;
 }
 
-void Assembler::extend(Node& service, Node& services, const FileSet& set, Chain& chain) {
-  const Node* written = service.find("extends");
-  if (written == nullptr || !written->is_map() || written->mark == Node::Mark::reset) return;
-  const Node extends = *written;
-  Node base = extended_base(extends, services, set, chain);
+void Assembler::extend(YamlNode& service, YamlNode& services, const FileSet& set, Chain& chain) {
+  const YamlNode* written = service.find("extends");
+  if (written == nullptr || !written->is_map() || written->mark == YamlNode::Mark::reset) return;
+  const YamlNode extends = *written;
+  YamlNode base = extended_base(extends, services, set, chain);
   service.erase("extends");
   if (!base.is_map()) return;
   const Place place = service.place;
-  const Node::Mark mark = service.mark;
+  const YamlNode::Mark mark = service.mark;
   merge(base, std::move(service), service_section());
   service = std::move(base);
   service.place = place;
   service.mark = mark;
 }
 
-void Assembler::extend_all(Node& document, const std::string& file, const FileSet& set) {
-  Node* services = document.find("services");
+void Assembler::extend_all(YamlNode& document, const std::string& file, const FileSet& set) {
+  YamlNode* services = document.find("services");
   if (services == nullptr) return;
   for (Member& member : services->members) {
     Chain chain = {{file, member.key}};
@@ -145,16 +145,16 @@ void Assembler::extend_all(Node& document, const std::string& file, const FileSe
   }
 }
 
-FileSet Assembler::included(const Node& entry, const FileSet& set) {
+FileSet Assembler::included(const YamlNode& entry, const FileSet& set) {
   const PathBase base{set.folder, home_};
   FileSet part{.files = {}, .folder = {}, .environment = set.environment};
-  for (const Node& path : entry.find("path")->items)
+  for (const YamlNode& path : entry.find("path")->items)
     part.files.push_back(absolute(path.text, base));
   const std::string_view folder = entry.word("project_directory");
   part.folder = folder.empty() ? folder_of(part.files.front()) : absolute(folder, base);
   Strings env_files;
-  if (const Node* listed = entry.find("env_file")) {
-    for (const Node& file : listed->items) env_files.push_back(absolute(file.text, base));
+  if (const YamlNode* listed = entry.find("env_file")) {
+    for (const YamlNode& file : listed->items) env_files.push_back(absolute(file.text, base));
   } else if (const std::string file = clean(part.folder + "/.env");
              exists(file) && !is_folder(file)) {
     env_files.push_back(file);
@@ -163,14 +163,14 @@ FileSet Assembler::included(const Node& entry, const FileSet& set) {
   return part;
 }
 
-void Assembler::import(Node& document, Node part, const Node& entry) {
+void Assembler::import(YamlNode& document, YamlNode part, const YamlNode& entry) {
   for (const char* kind : shared_kinds) {
-    Node* from = part.find(kind);
+    YamlNode* from = part.find(kind);
     if (from == nullptr || !from->is_map()) continue;
-    Node& into = document.at(kind);
-    if (!into.is_map()) into = Node::of_map(entry.place);
+    YamlNode& into = document.at(kind);
+    if (!into.is_map()) into = YamlNode::of_map(entry.place);
     for (Member& member : from->members) {
-      const Node* there = into.find(member.key);
+      const YamlNode* there = into.find(member.key);
       if (there == nullptr)
         into.members.push_back(std::move(member));
       else if (!same(*there, member.value))
@@ -181,13 +181,13 @@ void Assembler::import(Node& document, Node part, const Node& entry) {
   }
 }
 
-void Assembler::include_all(Node& document, const FileSet& set) {
-  const Node* list = document.find("include");
+void Assembler::include_all(YamlNode& document, const FileSet& set) {
+  const YamlNode* list = document.find("include");
   if (list == nullptr) return;
-  const Node entries = *list;
+  const YamlNode entries = *list;
   document.erase("include");
-  for (const Node& entry : entries.items) {
-    const Node* paths = entry.find("path");
+  for (const YamlNode& entry : entries.items) {
+    const YamlNode* paths = entry.find("path");
     if (paths == nullptr || paths->items.empty()) continue;
     const FileSet part = included(entry, set);
     const auto cycle = std::find_first_of(part.files.begin(), part.files.end(), including_.begin(),
@@ -208,13 +208,13 @@ void Assembler::include_all(Node& document, const FileSet& set) {
   }
 }
 
-Node Assembler::assemble(const FileSet& set) {
+YamlNode Assembler::assemble(const FileSet& set) {
   const std::size_t outer = including_.size();
   including_.insert(including_.end(), set.files.begin(), set.files.end());
-  Node project = Node::of_map();
+  YamlNode project = YamlNode::of_map();
   for (const std::string& file : set.files) {
-    for (const Node& raw : documents(file)) {
-      Node next = document(raw, set);
+    for (const YamlNode& raw : documents(file)) {
+      YamlNode next = document(raw, set);
       if (project.place.line == 0) project.place = next.place;
       extend_all(next, file, set);
       include_all(next, set);

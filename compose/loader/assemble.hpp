@@ -24,7 +24,7 @@ class Assembler {
 
   // `name:` of the last file that has one, or "".
   std::string name_in(const FileSet& set);
-  Node assemble(const FileSet& set);
+  YamlNode assemble(const FileSet& set);
 
  private:
   // A service that is being extended.
@@ -33,23 +33,24 @@ class Assembler {
   };
   using Chain = std::vector<Link>;
 
-  const std::vector<Node>& documents(const std::string& file);
-  Node document(const Node& raw, const FileSet& set);
-  void interpolate_values(Node& node, const Path& path, const Lookup& lookup);
-  void extend_all(Node& document, const std::string& file, const FileSet& set);
-  void extend(Node& service, Node& services, const FileSet& set, Chain& chain);
-  Node extended_base(const Node& extends, Node& services, const FileSet& set, Chain& chain);
-  Node& foreign(const std::string& file, const FileSet& set);
-  void include_all(Node& document, const FileSet& set);
-  FileSet included(const Node& entry, const FileSet& set);
-  void import(Node& document, Node part, const Node& entry);
+  const std::vector<YamlNode>& documents(const std::string& file);
+  YamlNode document(const YamlNode& raw, const FileSet& set);
+  void interpolate_values(YamlNode& node, const Path& path, const Lookup& lookup);
+  void extend_all(YamlNode& document, const std::string& file, const FileSet& set);
+  void extend(YamlNode& service, YamlNode& services, const FileSet& set, Chain& chain);
+  YamlNode extended_base(const YamlNode& extends, YamlNode& services, const FileSet& set,
+                         Chain& chain);
+  YamlNode& foreign(const std::string& file, const FileSet& set);
+  void include_all(YamlNode& document, const FileSet& set);
+  FileSet included(const YamlNode& entry, const FileSet& set);
+  void import(YamlNode& document, YamlNode part, const YamlNode& entry);
 
   Sources& sources_;
   Findings& findings_;
   std::string home_;
-  std::map<std::string, std::vector<Node>> read_;
-  std::map<std::string, Node> foreign_;  // files that services extend from, by path
-  Strings including_;                    // files that are being included, outermost first
+  std::map<std::string, std::vector<YamlNode>> read_;
+  std::map<std::string, YamlNode> foreign_;  // files that services extend from, by path
+  Strings including_;                        // files that are being included, outermost first
 };
 
 }  // namespace compose

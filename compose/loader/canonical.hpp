@@ -7,11 +7,11 @@
 namespace compose {
 
 // A whole document.
-void canonicalise(Node& document, Context& context);
+void canonicalise(YamlNode& document, Context& context);
 
 // After documents were merged: values that are still empty, keys that are missing, entries that
 // stand twice; `!reset` is carried out. What is off, 0 or empty and means nothing then is taken
 // out.
-void complete(Node& project, Findings& findings);
+void complete(YamlNode& project, Findings& findings);
 
 }  // namespace compose

@@ -10,16 +10,17 @@
 namespace compose {
 namespace {
 
-const Node nothing;
+const YamlNode nothing;
 
-const Node& part(const Node& node, std::string_view key) {
-  const Node* there = node.find(key);
+const YamlNode& part(const YamlNode& node, std::string_view key) {
+  const YamlNode* there = node.find(key);
   return there == nullptr ? nothing : *there;
 }
 
 class Checker {
  public:
-  Checker(const Node& project, const std::map<std::string, Strings>& disabled, Findings& findings)
+  Checker(const YamlNode& project, const std::map<std::string, Strings>& disabled,
+          Findings& findings)
       : project_(project), disabled_(disabled), findings_(findings) {
     for (const Member& member : part(project, "services").members)
       services_.emplace(member.key, &member.value);
@@ -43,10 +44,10 @@ class Checker {
   }
 
   void service(const Member& member) {
-    const Node& node = member.value;
+    const YamlNode& node = member.value;
     const std::string path = "services." + member.key;
     if (node.word("image").empty()) {
-      const Node* build = node.find("build");
+      const YamlNode* build = node.find("build");
       error(build == nullptr ? member.place : build->place,
             path + (build == nullptr ? "" : ".build"),
             build == nullptr
@@ -62,9 +63,9 @@ class Checker {
     devices(node, path);
   }
 
-  void networks(const Node& node, const std::string& path) {
-    const Node& mode = part(node, "network_mode");
-    const Node& list = part(node, "networks");
+  void networks(const YamlNode& node, const std::string& path) {
+    const YamlNode& mode = part(node, "network_mode");
+    const YamlNode& list = part(node, "networks");
     if (!mode.is_null() && !list.members.empty())
       error(mode.place, path + ".network_mode", "excludes `networks`; leave one of them out");
     for (const Member& member : list.members)
@@ -77,7 +78,7 @@ class Checker {
   };
 
   void refer(const char* kind, const std::string& name, const At& at) {
-    const Node& all = part(project_, kind);
+    const YamlNode& all = part(project_, kind);
     if (all.find(name) != nullptr) return;
     std::vector<std::string_view> known;
     for (const Member& member : all.members) known.push_back(member.key);
@@ -85,28 +86,28 @@ class Checker {
           "`" + name + "` is not among the file's `" + kind + "`" + did_you_mean(name, known));
   }
 
-  void references(const Node& node, const std::string& path) {
+  void references(const YamlNode& node, const std::string& path) {
     const auto each = [&](const char* key, auto use) {
-      const Node& list = part(node, key);
+      const YamlNode& list = part(node, key);
       for (std::size_t i = 0; i < list.items.size(); ++i)
         use(list.items[i], path + "." + key + "[" + std::to_string(i) + "]");
     };
-    each("volumes", [&](const Node& mount, const std::string& at) {
+    each("volumes", [&](const YamlNode& mount, const std::string& at) {
       const std::string source(mount.word("source"));
       if (mount.word("type") == "volume" && !source.empty())
         refer("volumes", source, {mount.place, at});
     });
     for (const char* kind : {"configs", "secrets"})
-      each(kind, [&](const Node& grant, const std::string& at) {
+      each(kind, [&](const YamlNode& grant, const std::string& at) {
         refer(kind, std::string(grant.word("source")), {grant.place, at});
       });
   }
 
-  void dependencies(const Node& node, const std::string& path) {
+  void dependencies(const YamlNode& node, const std::string& path) {
     for (const Member& member : part(node, "depends_on").members) {
       if (services_.contains(member.key)) continue;
       if (const auto off = disabled_.find(member.key); off != disabled_.end()) {
-        const Node* required = member.value.find("required");
+        const YamlNode* required = member.value.find("required");
         if (required != nullptr && !required->truth) continue;
         std::string profiles;
         for (const std::string& profile : off->second)
@@ -124,35 +125,36 @@ class Checker {
     }
   }
 
-  void agree(const Node& node, const std::string& path, const char* key, const Node& other) {
-    const Node* own = node.find(key);
+  void agree(const YamlNode& node, const std::string& path, const char* key,
+             const YamlNode& other) {
+    const YamlNode* own = node.find(key);
     if (own == nullptr || other.is_null() || own->real == other.real) return;
     error(own->place, path + "." + key,
           "contradicts `deploy`, which says " + other.text + "; leave one of them out");
   }
 
-  void amounts(const Node& node, const std::string& path) {
-    const Node& deploy = part(node, "deploy");
-    const Node& resources = part(deploy, "resources");
-    const Node& limits = part(resources, "limits");
+  void amounts(const YamlNode& node, const std::string& path) {
+    const YamlNode& deploy = part(node, "deploy");
+    const YamlNode& resources = part(deploy, "resources");
+    const YamlNode& limits = part(resources, "limits");
     agree(node, path, "scale", part(deploy, "replicas"));
     agree(node, path, "cpus", part(limits, "cpus"));
     agree(node, path, "mem_limit", part(limits, "memory"));
     agree(node, path, "pids_limit", part(limits, "pids"));
     agree(node, path, "mem_reservation", part(part(resources, "reservations"), "memory"));
-    const Node& scale = node.find("scale") ? part(node, "scale") : part(deploy, "replicas");
-    const Node& name = part(node, "container_name");
+    const YamlNode& scale = node.find("scale") ? part(node, "scale") : part(deploy, "replicas");
+    const YamlNode& name = part(node, "container_name");
     if (scale.integer > 1 && !name.is_null())
       error(name.place, path + ".container_name",
             "excludes more than one replica: a container's name is unique");
-    const Node& replicas = part(deploy, "replicas");
+    const YamlNode& replicas = part(deploy, "replicas");
     if (replicas.integer < 0 || replicas.integer > 100'000)
       error(replicas.place, path + ".deploy.replicas",
             "expected at least 0 and at most 100000, not " + replicas.text);
     ranges(node, path);
   }
 
-  void ranges(const Node& node, const std::string& path) {
+  void ranges(const YamlNode& node, const std::string& path) {
     struct Range {
       const char* key;
       std::int64_t least, most;
@@ -164,7 +166,7 @@ class Checker {
                                {"oom_score_adj", -1000, 1000},
                                {"pids_limit", -1, any},
                                {"mem_swappiness", -1, 100}}) {
-      const Node& number = part(node, range.key);
+      const YamlNode& number = part(node, range.key);
       if (number.integer >= range.least && number.integer <= range.most) continue;
       error(number.place, path + "." + range.key,
             "expected at least " + std::to_string(range.least) +
@@ -173,10 +175,10 @@ class Checker {
     }
   }
 
-  void mounts(const Node& node, const std::string& path) {
+  void mounts(const YamlNode& node, const std::string& path) {
     std::unordered_map<std::string, std::string> targets;
     const auto each = [&](const char* key, auto target_of) {
-      const Node& list = part(node, key);
+      const YamlNode& list = part(node, key);
       for (std::size_t i = 0; i < list.items.size(); ++i) {
         const std::string at = path + "." + key + "[" + std::to_string(i) + "]";
         const auto [there, fresh] = targets.emplace(target_of(list.items[i]), at);
@@ -185,14 +187,14 @@ class Checker {
                 "`" + there->first + "` is mounted already by " + there->second);
       }
     };
-    each("volumes", [](const Node& mount) { return std::string(mount.word("target")); });
-    each("tmpfs", [](const Node& mount) { return mount.text.substr(0, mount.text.find(':')); });
+    each("volumes", [](const YamlNode& mount) { return std::string(mount.word("target")); });
+    each("tmpfs", [](const YamlNode& mount) { return mount.text.substr(0, mount.text.find(':')); });
   }
 
-  void devices(const Node& node, const std::string& path) {
-    const Node& reservations = part(part(part(node, "deploy"), "resources"), "reservations");
-    for (const Node* list : {&part(node, "gpus"), &part(reservations, "devices")})
-      for (const Node& device : list->items)
+  void devices(const YamlNode& node, const std::string& path) {
+    const YamlNode& reservations = part(part(part(node, "deploy"), "resources"), "reservations");
+    for (const YamlNode* list : {&part(node, "gpus"), &part(reservations, "devices")})
+      for (const YamlNode& device : list->items)
         if (device.find("count") != nullptr && device.find("device_ids") != nullptr)
           error(device.place, path, "a device request has `count` or `device_ids`, not both");
   }
@@ -261,15 +263,15 @@ class Checker {
           "the services wait for each other: " + text + first);
   }
 
-  const Node& project_;
+  const YamlNode& project_;
   const std::map<std::string, Strings>& disabled_;
   Findings& findings_;
-  std::unordered_map<std::string, const Node*> services_;
+  std::unordered_map<std::string, const YamlNode*> services_;
 };
 
 }  // namespace
 
-void check(const Node& project, const std::map<std::string, Strings>& disabled,
+void check(const YamlNode& project, const std::map<std::string, Strings>& disabled,
            Findings& findings) {
   Checker(project, disabled, findings).run();
 }

@@ -10,6 +10,7 @@
 namespace compose {
 
 // `disabled`: services that are there in a profile that is not enabled.
-void check(const Node& project, const std::map<std::string, Strings>& disabled, Findings& findings);
+void check(const YamlNode& project, const std::map<std::string, Strings>& disabled,
+           Findings& findings);
 
 }  // namespace compose

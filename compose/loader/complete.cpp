@@ -6,7 +6,7 @@
 namespace compose {
 namespace {
 
-void section(Node& node, const Section& what, const Path& path, Findings& findings);
+void section(YamlNode& node, const Section& what, const Path& path, Findings& findings);
 
 // null means something: the image's own, the default, or a value of the caller's.
 bool may_be_null(const Field& field) {
@@ -19,32 +19,33 @@ bool entries_may_be_null(const Field& field) {
   return field.key == "networks" || field.key == "volumes";
 }
 
-bool means_nothing(const Node& node, const Field& field) {
+bool means_nothing(const YamlNode& node, const Field& field) {
   if (node.is_null()) return field.form != Form::command;
   if (field.kept) return false;
   switch (node.kind) {
-    case Node::Kind::boolean:
+    case YamlNode::Kind::boolean:
       return !node.truth;
-    case Node::Kind::integer:
-    case Node::Kind::real:
+    case YamlNode::Kind::integer:
+    case YamlNode::Kind::real:
       return node.real == 0;
-    case Node::Kind::text:
+    case YamlNode::Kind::text:
       return node.text.empty();
-    case Node::Kind::list:
+    case YamlNode::Kind::list:
       return node.items.empty();
     default:
       return node.members.empty() && field.form != Form::section;
   }
 }
 
-void strip(Node& node) {
+void strip(YamlNode& node) {
   std::erase_if(node.members,
-                [](const Member& member) { return member.value.mark == Node::Mark::reset; });
-  std::erase_if(node.items, [](const Node& item) { return item.mark == Node::Mark::reset; });
-  node.mark = Node::Mark::none;
+                [](const Member& member) { return member.value.mark == YamlNode::Mark::reset; });
+  std::erase_if(node.items,
+                [](const YamlNode& item) { return item.mark == YamlNode::Mark::reset; });
+  node.mark = YamlNode::Mark::none;
 }
 
-void value(Node& node, const Field& field, const Path& path, Findings& findings) {
+void value(YamlNode& node, const Field& field, const Path& path, Findings& findings) {
   strip(node);
   if (field.form == Form::section) return section(node, field.section(), path, findings);
   if (node.is_list()) make_unique(node, field.merge);
@@ -60,7 +61,7 @@ void value(Node& node, const Field& field, const Path& path, Findings& findings)
   }
 }
 
-void section(Node& node, const Section& what, const Path& path, Findings& findings) {
+void section(YamlNode& node, const Section& what, const Path& path, Findings& findings) {
   if (!node.is_map()) return;
   strip(node);
   for (Member& member : node.members) {
@@ -82,7 +83,7 @@ void section(Node& node, const Section& what, const Path& path, Findings& findin
 
 }  // namespace
 
-void complete(Node& project, Findings& findings) {
+void complete(YamlNode& project, Findings& findings) {
   section(project, project_section(), Path{}, findings);
 }
 

@@ -12,19 +12,19 @@ constexpr const char* aside[] = {"build",      "pull_policy", "scale", "deploy",
                                  "depends_on", "profiles",    "attach"};
 
 // What makes a container another one. Of deploy only the resources and the restarts do.
-std::string identity(const Node& node) {
-  Node kept = node;
+std::string identity(const YamlNode& node) {
+  YamlNode kept = node;
   for (const char* key : aside) kept.erase(key);
   std::erase_if(kept.members, [](const Member& entry) { return entry.key.starts_with("x-"); });
-  const Node& deploy = member(node, "deploy");
+  const YamlNode& deploy = member(node, "deploy");
   for (const char* key : {"resources", "restart_policy"})
-    if (const Node* part = deploy.find(key)) kept.set(key, *part);
+    if (const YamlNode* part = deploy.find(key)) kept.set(key, *part);
   return identity_text(kept);
 }
 
 Network network_of(const Member& entry) {
   Network network{.key = entry.key, .name = {}, .driver = {}};
-  const Node& node = entry.value;
+  const YamlNode& node = entry.value;
   read(node, "name", network.name);
   read(node, "external", network.external);
   read(node, "driver", network.driver);
@@ -34,10 +34,10 @@ Network network_of(const Member& entry) {
   read(node, "attachable", network.attachable);
   read(node, "enable_ipv4", network.enable_ipv4);
   read(node, "enable_ipv6", network.enable_ipv6);
-  const Node& ipam = member(node, "ipam");
+  const YamlNode& ipam = member(node, "ipam");
   read(ipam, "driver", network.ipam_driver);
   read(ipam, "options", network.ipam_options);
-  for (const Node& item : member(ipam, "config").items) {
+  for (const YamlNode& item : member(ipam, "config").items) {
     IpamPool pool;
     read(item, "subnet", pool.subnet);
     read(item, "gateway", pool.gateway);
@@ -60,14 +60,14 @@ Volume volume_of(const Member& entry) {
   return volume;
 }
 
-std::map<std::string, FileObject> file_objects(const Node& all, const StringMap& environment) {
+std::map<std::string, FileObject> file_objects(const YamlNode& all, const StringMap& environment) {
   std::map<std::string, FileObject> objects;
   for (const Member& entry : all.members) {
     FileObject object{.key = entry.key, .name = {}, .file = {}, .environment = {}, .content = {}};
     read(entry.value, "name", object.name);
     read(entry.value, "file", object.file);
     read(entry.value, "environment", object.environment);
-    if (const Node* content = entry.value.find("content")) object.content = content->text;
+    if (const YamlNode* content = entry.value.find("content")) object.content = content->text;
     const auto variable = environment.find(object.environment);
     if (!object.environment.empty() && variable != environment.end())
       object.content = variable->second;
@@ -89,7 +89,7 @@ Service service_of(const Member& entry, const DecodeRequest& request) {
 
 }  // namespace
 
-void decode_security(const Node& node, const std::string& path, Service& service,
+void decode_security(const YamlNode& node, const std::string& path, Service& service,
                      const DecodeRequest& request) {
   read(node, "device_cgroup_rules", service.device_cgroup_rules);
   read(node, "group_add", service.group_add);
@@ -105,7 +105,7 @@ void decode_security(const Node& node, const std::string& path, Service& service
   read(node, "isolation", service.isolation);
   read(node, "sysctls", service.sysctls);
   constexpr std::string_view profile = "seccomp=";
-  for (const Node& item : member(node, "security_opt").items) {
+  for (const YamlNode& item : member(node, "security_opt").items) {
     std::string option = item.text;
     if (const std::size_t cut = option.find_first_of("=:"); cut != option.npos) option[cut] = '=';
     if (option.starts_with(profile) && option != "seccomp=unconfined" &&
@@ -122,7 +122,7 @@ void decode_security(const Node& node, const std::string& path, Service& service
   }
 }
 
-Project decode(const Node& node, const DecodeRequest& request) {
+Project decode(const YamlNode& node, const DecodeRequest& request) {
   const Surroundings& around = request.around;
   Project project{.name = std::string(node.word("name")),
                   .working_dir = around.folder,

@@ -13,13 +13,13 @@ struct DecodeRequest {
 };
 
 // `project` has been checked and completed; it is not tidied yet.
-Project decode(const Node& project, const DecodeRequest& request);
+Project decode(const YamlNode& project, const DecodeRequest& request);
 
 // Its parts, a file each.
-void decode_container(const Node& node, Service& service);    // what runs: image, command, files
-void decode_connections(const Node& node, Service& service);  // networks, ports, other services
-void decode_limits(const Node& node, Service& service);
-void decode_security(const Node& node, const std::string& path, Service& service,
+void decode_container(const YamlNode& node, Service& service);  // what runs: image, command, files
+void decode_connections(const YamlNode& node, Service& service);  // networks, ports, other services
+void decode_limits(const YamlNode& node, Service& service);
+void decode_security(const YamlNode& node, const std::string& path, Service& service,
                      const DecodeRequest& request);
 
 }  // namespace compose

@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::string_view of_container = "container:";
 
-Attachment attachment_of(const Node& node) {
+Attachment attachment_of(const YamlNode& node) {
   Attachment attachment;
   read(node, "aliases", attachment.aliases);
   read(node, "ipv4_address", attachment.ipv4_address);
@@ -20,7 +20,7 @@ Attachment attachment_of(const Node& node) {
   return attachment;
 }
 
-Port port_of(const Node& node) {
+Port port_of(const YamlNode& node) {
   Port port;
   read(node, "mode", port.mode);
   read(node, "host_ip", port.host_ip);
@@ -49,7 +49,7 @@ VolumesFrom volumes_from(std::string_view text) {
   return from;
 }
 
-Dependency dependency_of(const Node& node) {
+Dependency dependency_of(const YamlNode& node) {
   Dependency dependency;
   const std::string_view condition = node.word("condition");
   if (condition == text(Condition::healthy)) dependency.condition = Condition::healthy;
@@ -61,9 +61,9 @@ Dependency dependency_of(const Node& node) {
 }
 
 // "name=address" as the engine takes it.
-Strings hosts(const Node& list) {
+Strings hosts(const YamlNode& list) {
   Strings hosts;
-  for (const Node& item : list.items) {
+  for (const YamlNode& item : list.items) {
     std::string text = item.text;
     if (const std::size_t equals = text.find('='); equals != text.npos) text[equals] = ':';
     hosts.push_back(std::move(text));
@@ -73,21 +73,22 @@ Strings hosts(const Node& list) {
 
 }  // namespace
 
-void decode_connections(const Node& node, Service& service) {
+void decode_connections(const YamlNode& node, Service& service) {
   read(node, "hostname", service.hostname);
   read(node, "domainname", service.domainname);
   read(node, "network_mode", service.network_mode);
   read(node, "mac_address", service.mac_address);
   for (const Member& entry : member(node, "networks").members)
     service.networks[entry.key] = attachment_of(entry.value);
-  for (const Node& port : member(node, "ports").items) service.ports.push_back(port_of(port));
+  for (const YamlNode& port : member(node, "ports").items) service.ports.push_back(port_of(port));
   read(node, "expose", service.expose);
   for (const Member& entry : member(node, "depends_on").members)
     service.depends_on[entry.key] = dependency_of(entry.value);
-  for (const Node& link : member(node, "links").items) service.links.push_back(link_of(link.text));
-  for (const Node& link : member(node, "external_links").items)
+  for (const YamlNode& link : member(node, "links").items)
+    service.links.push_back(link_of(link.text));
+  for (const YamlNode& link : member(node, "external_links").items)
     service.external_links.push_back(link_of(link.text));
-  for (const Node& from : member(node, "volumes_from").items)
+  for (const YamlNode& from : member(node, "volumes_from").items)
     service.volumes_from.push_back(volumes_from(from.text));
   service.extra_hosts = hosts(member(node, "extra_hosts"));
   read(node, "dns", service.dns);

@@ -4,17 +4,17 @@
 namespace compose {
 namespace {
 
-std::vector<ThrottleDevice> throttles(const Node& list) {
+std::vector<ThrottleDevice> throttles(const YamlNode& list) {
   std::vector<ThrottleDevice> devices;
-  for (const Node& item : list.items)
+  for (const YamlNode& item : list.items)
     devices.push_back({std::string(item.word("path")), member(item, "rate").integer});
   return devices;
 }
 
-Blkio blkio(const Node& node) {
+Blkio blkio(const YamlNode& node) {
   Blkio blkio;
   read(node, "weight", blkio.weight);
-  for (const Node& item : member(node, "weight_device").items)
+  for (const YamlNode& item : member(node, "weight_device").items)
     blkio.weight_device.push_back(
         {std::string(item.word("path")), as_int(member(item, "weight").integer)});
   blkio.read_bps = throttles(member(node, "device_read_bps"));
@@ -27,7 +27,7 @@ Blkio blkio(const Node& node) {
 enum class Origins { reservation, gpus };
 
 // gpus asks for GPUs without saying so; of neither count nor ids all are meant.
-DeviceRequest request_of(const Node& node, Origins origin) {
+DeviceRequest request_of(const YamlNode& node, Origins origin) {
   DeviceRequest request;
   read(node, "driver", request.driver);
   read(node, "count", request.count);
@@ -47,10 +47,10 @@ bool is_cdi(std::string_view source) {
          source.find('=') != source.npos;
 }
 
-void devices(const Node& node, Service& service) {
+void devices(const YamlNode& node, Service& service) {
   DeviceRequest cdi{
       .driver = "cdi", .count = {}, .device_ids = {}, .capabilities = {}, .options = {}};
-  for (const Node& item : member(node, "devices").items) {
+  for (const YamlNode& item : member(node, "devices").items) {
     const std::string source(item.word("source"));
     if (is_cdi(source)) {
       cdi.device_ids.push_back(source);
@@ -61,19 +61,20 @@ void devices(const Node& node, Service& service) {
                                .permissions = std::string(item.word("permissions"))});
   }
   if (!cdi.device_ids.empty()) service.device_requests.push_back(std::move(cdi));
-  const Node& reservations = member(member(member(node, "deploy"), "resources"), "reservations");
-  for (const Node& item : member(reservations, "devices").items)
+  const YamlNode& reservations =
+      member(member(member(node, "deploy"), "resources"), "reservations");
+  for (const YamlNode& item : member(reservations, "devices").items)
     service.device_requests.push_back(request_of(item, Origins::reservation));
-  for (const Node& item : member(node, "gpus").items)
+  for (const YamlNode& item : member(node, "gpus").items)
     service.device_requests.push_back(request_of(item, Origins::gpus));
 }
 
 }  // namespace
 
-void decode_limits(const Node& node, Service& service) {
+void decode_limits(const YamlNode& node, Service& service) {
   Limits& limits = service.limits;
-  const Node& resources = member(member(node, "deploy"), "resources");
-  const Node& upper = member(resources, "limits");
+  const YamlNode& resources = member(member(node, "deploy"), "resources");
+  const YamlNode& upper = member(resources, "limits");
   read(upper, "cpus", limits.cpus);
   read(upper, "memory", limits.memory);
   read(upper, "pids", limits.pids);
@@ -98,7 +99,7 @@ void decode_limits(const Node& node, Service& service) {
   devices(node, service);
   read(node, "shm_size", service.shm_size);
   for (const Member& entry : member(node, "ulimits").members) {
-    const Node& value = entry.value;
+    const YamlNode& value = entry.value;
     service.ulimits[entry.key] =
         value.is_map()
             ? Ulimit{.soft = member(value, "soft").integer, .hard = member(value, "hard").integer}

@@ -9,16 +9,16 @@ namespace compose {
 namespace {
 
 template <class T, class Convert>
-void read_as(const Node& map, std::string_view key, T& into, Convert convert) {
-  const Node* node = map.find(key);
+void read_as(const YamlNode& map, std::string_view key, T& into, Convert convert) {
+  const YamlNode* node = map.find(key);
   if (node != nullptr && !node->is_null()) into = convert(*node);
 }
 
 }  // namespace
 
-const Node& member(const Node& map, std::string_view key) {
-  static const Node nothing;
-  const Node* node = map.find(key);
+const YamlNode& member(const YamlNode& map, std::string_view key) {
+  static const YamlNode nothing;
+  const YamlNode* node = map.find(key);
   return node == nullptr ? nothing : *node;
 }
 
@@ -27,41 +27,41 @@ int as_int(std::int64_t value) {
                                                    std::numeric_limits<int>::max()));
 }
 
-void read(const Node& map, std::string_view key, std::string& into) {
-  read_as(map, key, into, [](const Node& node) { return node.text; });
+void read(const YamlNode& map, std::string_view key, std::string& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return node.text; });
 }
-void read(const Node& map, std::string_view key, bool& into) {
-  read_as(map, key, into, [](const Node& node) { return node.truth; });
+void read(const YamlNode& map, std::string_view key, bool& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return node.truth; });
 }
-void read(const Node& map, std::string_view key, int& into) {
-  read_as(map, key, into, [](const Node& node) { return as_int(node.integer); });
+void read(const YamlNode& map, std::string_view key, int& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return as_int(node.integer); });
 }
-void read(const Node& map, std::string_view key, std::optional<bool>& into) {
-  read_as(map, key, into, [](const Node& node) { return node.truth; });
+void read(const YamlNode& map, std::string_view key, std::optional<bool>& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return node.truth; });
 }
-void read(const Node& map, std::string_view key, std::optional<int>& into) {
-  read_as(map, key, into, [](const Node& node) { return as_int(node.integer); });
+void read(const YamlNode& map, std::string_view key, std::optional<int>& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return as_int(node.integer); });
 }
-void read(const Node& map, std::string_view key, std::optional<std::uint32_t>& into) {
-  read_as(map, key, into, [](const Node& node) {
+void read(const YamlNode& map, std::string_view key, std::optional<std::uint32_t>& into) {
+  read_as(map, key, into, [](const YamlNode& node) {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(node.integer, 0, 0xffffffff));
   });
 }
-void read(const Node& map, std::string_view key, std::optional<std::int64_t>& into) {
-  read_as(map, key, into, [](const Node& node) { return node.integer; });
+void read(const YamlNode& map, std::string_view key, std::optional<std::int64_t>& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return node.integer; });
 }
-void read(const Node& map, std::string_view key, std::optional<double>& into) {
-  read_as(map, key, into, [](const Node& node) { return node.real; });
+void read(const YamlNode& map, std::string_view key, std::optional<double>& into) {
+  read_as(map, key, into, [](const YamlNode& node) { return node.real; });
 }
-void read(const Node& map, std::string_view key, Strings& into) {
-  read_as(map, key, into, [](const Node& node) {
+void read(const YamlNode& map, std::string_view key, Strings& into) {
+  read_as(map, key, into, [](const YamlNode& node) {
     Strings texts;
-    for (const Node& item : node.items) texts.push_back(item.text);
+    for (const YamlNode& item : node.items) texts.push_back(item.text);
     return texts;
   });
 }
-void read(const Node& map, std::string_view key, StringMap& into) {
-  read_as(map, key, into, [](const Node& node) {
+void read(const YamlNode& map, std::string_view key, StringMap& into) {
+  read_as(map, key, into, [](const YamlNode& node) {
     StringMap texts;
     for (const Member& entry : node.members)
       if (!entry.value.is_null()) texts[entry.key] = entry.value.text;
@@ -69,8 +69,8 @@ void read(const Node& map, std::string_view key, StringMap& into) {
   });
 }
 
-std::optional<std::int64_t> nanoseconds(const Node& map, std::string_view key) {
-  const Node* node = map.find(key);
+std::optional<std::int64_t> nanoseconds(const YamlNode& map, std::string_view key) {
+  const YamlNode* node = map.find(key);
   return node == nullptr ? std::nullopt : duration_ns(node->text);
 }
 

@@ -8,20 +8,20 @@
 
 namespace compose {
 
-void read(const Node& map, std::string_view key, std::string& into);
-void read(const Node& map, std::string_view key, bool& into);
-void read(const Node& map, std::string_view key, int& into);
-void read(const Node& map, std::string_view key, std::optional<bool>& into);
-void read(const Node& map, std::string_view key, std::optional<int>& into);
-void read(const Node& map, std::string_view key, std::optional<std::uint32_t>& into);
-void read(const Node& map, std::string_view key, std::optional<std::int64_t>& into);
-void read(const Node& map, std::string_view key, std::optional<double>& into);
-void read(const Node& map, std::string_view key, Strings& into);
-void read(const Node& map, std::string_view key, StringMap& into);  // without what is null
+void read(const YamlNode& map, std::string_view key, std::string& into);
+void read(const YamlNode& map, std::string_view key, bool& into);
+void read(const YamlNode& map, std::string_view key, int& into);
+void read(const YamlNode& map, std::string_view key, std::optional<bool>& into);
+void read(const YamlNode& map, std::string_view key, std::optional<int>& into);
+void read(const YamlNode& map, std::string_view key, std::optional<std::uint32_t>& into);
+void read(const YamlNode& map, std::string_view key, std::optional<std::int64_t>& into);
+void read(const YamlNode& map, std::string_view key, std::optional<double>& into);
+void read(const YamlNode& map, std::string_view key, Strings& into);
+void read(const YamlNode& map, std::string_view key, StringMap& into);  // without what is null
 
 // A member, or an empty node.
-const Node& member(const Node& map, std::string_view key);
-std::optional<std::int64_t> nanoseconds(const Node& map, std::string_view key);
+const YamlNode& member(const YamlNode& map, std::string_view key);
+std::optional<std::int64_t> nanoseconds(const YamlNode& map, std::string_view key);
 int as_int(std::int64_t value);  // held within the bounds of int
 
 }  // namespace compose

@@ -7,8 +7,8 @@
 namespace compose {
 namespace {
 
-void command(const Node& node, std::string_view key, std::optional<Strings>& into) {
-  const Node* written = node.find(key);
+void command(const YamlNode& node, std::string_view key, std::optional<Strings>& into) {
+  const YamlNode* written = node.find(key);
   if (written == nullptr || written->is_null()) return;
   into.emplace();
   read(node, key, *into);
@@ -37,8 +37,8 @@ Restart restart_of(std::string_view word) {
   return restart;
 }
 
-void restart(const Node& node, Service& service) {
-  const Node& policy = member(member(node, "deploy"), "restart_policy");
+void restart(const YamlNode& node, Service& service) {
+  const YamlNode& policy = member(member(node, "deploy"), "restart_policy");
   if (const std::string_view word = node.word("restart"); !word.empty()) {
     service.restart = restart_of(word);
   } else if (policy.is_map()) {
@@ -50,7 +50,7 @@ void restart(const Node& node, Service& service) {
   }
 }
 
-Mount mount_of(const Node& node) {
+Mount mount_of(const YamlNode& node) {
   Mount mount;
   const std::string_view type = node.word("type");
   mount.type = type == "bind"    ? MountType::bind
@@ -61,12 +61,12 @@ Mount mount_of(const Node& node) {
   read(node, "target", mount.target);
   read(node, "read_only", mount.read_only);
   read(node, "consistency", mount.consistency);
-  const Node& bind = member(node, "bind");
+  const YamlNode& bind = member(node, "bind");
   read(bind, "propagation", mount.propagation);
   read(bind, "selinux", mount.selinux);
   read(bind, "recursive", mount.recursive);
   read(bind, "create_host_path", mount.create_host_path);
-  const Node& volume = member(node, "volume");
+  const YamlNode& volume = member(node, "volume");
   read(volume, "nocopy", mount.no_copy);
   read(volume, "labels", mount.labels);
   read(volume, "subpath", mount.subpath);
@@ -76,9 +76,9 @@ Mount mount_of(const Node& node) {
   return mount;
 }
 
-std::vector<FileGrant> grants(const Node& list, std::string_view folder) {
+std::vector<FileGrant> grants(const YamlNode& list, std::string_view folder) {
   std::vector<FileGrant> grants;
-  for (const Node& item : list.items) {
+  for (const YamlNode& item : list.items) {
     FileGrant grant;
     read(item, "source", grant.source);
     read(item, "target", grant.target);
@@ -95,7 +95,7 @@ std::vector<FileGrant> grants(const Node& list, std::string_view folder) {
   return grants;
 }
 
-HealthCheck health_of(const Node& node) {
+HealthCheck health_of(const YamlNode& node) {
   HealthCheck check;
   read(node, "disable", check.disabled);
   read(node, "test", check.test);
@@ -111,7 +111,7 @@ HealthCheck health_of(const Node& node) {
 
 }  // namespace
 
-void decode_container(const Node& node, Service& service) {
+void decode_container(const YamlNode& node, Service& service) {
   read(node, "image", service.image);
   service.has_build = node.find("build") != nullptr;
   read(node, "platform", service.platform);
@@ -123,7 +123,7 @@ void decode_container(const Node& node, Service& service) {
   read(node, "user", service.user);
   read(node, "runtime", service.runtime);
   read(node, "container_name", service.container_name);
-  for (const Node& mount : member(node, "volumes").items)
+  for (const YamlNode& mount : member(node, "volumes").items)
     service.volumes.push_back(mount_of(mount));
   read(node, "tmpfs", service.tmpfs);
   service.configs = grants(member(node, "configs"), "/");
@@ -142,7 +142,7 @@ void decode_container(const Node& node, Service& service) {
   read(node, "annotations", service.annotations);
   read(node, "profiles", service.profiles);
   read(node, "storage_opt", service.storage_opt);
-  const Node& logging = member(node, "logging");
+  const YamlNode& logging = member(node, "logging");
   read(logging, "driver", service.logging.driver);
   read(logging, "options", service.logging.options);
   read(member(node, "deploy"), "replicas", service.replicas);

@@ -17,7 +17,7 @@ struct Context {
 
 // Brings a short form into the long one. Says what is wrong and leaves the rest to the form's
 // check.
-using Shape = void (*)(Node& node, const Path& path, Context& context);
+using Shape = void (*)(YamlNode& node, const Path& path, Context& context);
 
 enum class Form {
   anything,

@@ -31,7 +31,7 @@ Loaded load_project(const LoadRequest& request) {
   set.environment["COMPOSE_PROJECT_NAME"] = name;
   around.environment = set.environment;
 
-  Node tree = assembler.assemble(set);
+  YamlNode tree = assembler.assemble(set);
   complete(tree, findings);
   findings.raise();
   normalise(tree, {.name = name, .folder = around.folder});

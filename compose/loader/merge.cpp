@@ -6,11 +6,11 @@
 namespace compose {
 namespace {
 
-void merge_value(Node& base, Node over, const Field& field);
+void merge_value(YamlNode& base, YamlNode over, const Field& field);
 
-void merge_map(Node& base, Node over, const Field& each) {
+void merge_map(YamlNode& base, YamlNode over, const Field& each) {
   for (Member& member : over.members) {
-    if (Node* there = base.find(member.key))
+    if (YamlNode* there = base.find(member.key))
       merge_value(*there, std::move(member.value), each);
     else
       base.members.push_back(std::move(member));
@@ -23,16 +23,16 @@ const Field& free_field() {
   return field;
 }
 
-void merge_list(Node& base, Node over, Merge how) {
-  for (Node& item : over.items) base.items.push_back(std::move(item));
+void merge_list(YamlNode& base, YamlNode over, Merge how) {
+  for (YamlNode& item : over.items) base.items.push_back(std::move(item));
   make_unique(base, how);
 }
 
-void merge_pools(Node& base, Node over, const Section& what) {
-  for (Node& item : over.items) {
-    const auto there = std::find_if(base.items.begin(), base.items.end(), [&](const Node& pool) {
-      return pool.word("subnet") == item.word("subnet");
-    });
+void merge_pools(YamlNode& base, YamlNode over, const Section& what) {
+  for (YamlNode& item : over.items) {
+    const auto there = std::find_if(
+        base.items.begin(), base.items.end(),
+        [&](const YamlNode& pool) { return pool.word("subnet") == item.word("subnet"); });
     if (there == base.items.end())
       base.items.push_back(std::move(item));
     else
@@ -40,18 +40,19 @@ void merge_pools(Node& base, Node over, const Section& what) {
   }
 }
 
-void merge_logging(Node& base, Node over, const Field& field) {
+void merge_logging(YamlNode& base, YamlNode over, const Field& field) {
   const std::string_view before = base.word("driver"), after = over.word("driver");
   if (!before.empty() && !after.empty() && before != after) base.erase("options");
   merge(base, std::move(over), field.section());
 }
 
-void merge_value(Node& base, Node over, const Field& field) {
-  const bool afresh = base.mark == Node::Mark::reset;
-  if (over.mark == Node::Mark::none && over.is_null() && field.form != Form::environment) return;
-  if (over.mark != Node::Mark::none || afresh || base.kind != over.kind ||
+void merge_value(YamlNode& base, YamlNode over, const Field& field) {
+  const bool afresh = base.mark == YamlNode::Mark::reset;
+  if (over.mark == YamlNode::Mark::none && over.is_null() && field.form != Form::environment)
+    return;
+  if (over.mark != YamlNode::Mark::none || afresh || base.kind != over.kind ||
       field.merge == Merge::replace || over.is_scalar()) {
-    if (afresh && over.mark == Node::Mark::none) over.mark = Node::Mark::replace;
+    if (afresh && over.mark == YamlNode::Mark::none) over.mark = YamlNode::Mark::replace;
     base = std::move(over);
     return;
   }
@@ -69,7 +70,7 @@ void merge_value(Node& base, Node over, const Field& field) {
   merge_map(base, std::move(over), each);
 }
 
-std::string identity(const Node& item, Merge how) {
+std::string identity(const YamlNode& item, Merge how) {
   switch (how) {
     case Merge::unique:
       return item.text;
@@ -89,7 +90,7 @@ std::string identity(const Node& item, Merge how) {
 
 }  // namespace
 
-void merge(Node& base, Node over, const Section& what) {
+void merge(YamlNode& base, YamlNode over, const Section& what) {
   if (!base.is_map()) {
     base = std::move(over);
     return;
@@ -110,13 +111,13 @@ void merge(Node& base, Node over, const Section& what) {
   for (Member& member : added) base.members.push_back(std::move(member));
 }
 
-void make_unique(Node& list, Merge how) {
+void make_unique(YamlNode& list, Merge how) {
   if (how == Merge::deep || how == Merge::replace || how == Merge::logging ||
       how == Merge::by_subnet)
     return;
   std::unordered_map<std::string, std::size_t> places;
-  std::vector<Node> kept;
-  for (Node& item : list.items) {
+  std::vector<YamlNode> kept;
+  for (YamlNode& item : list.items) {
     const auto [there, fresh] = places.emplace(identity(item, how), kept.size());
     if (fresh)
       kept.push_back(std::move(item));

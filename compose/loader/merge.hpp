@@ -6,9 +6,9 @@
 
 namespace compose {
 
-void merge(Node& base, Node over, const Section& what);
+void merge(YamlNode& base, YamlNode over, const Section& what);
 
 // Drops entries of a list that the table wants only once; the later one takes the earlier's place.
-void make_unique(Node& list, Merge merge);
+void make_unique(YamlNode& list, Merge merge);
 
 }  // namespace compose

@@ -7,8 +7,8 @@
 namespace compose {
 namespace {
 
-Node scalar(Node::Kind kind, std::string text, Place place) {
-  Node node;
+YamlNode scalar(YamlNode::Kind kind, std::string text, Place place) {
+  YamlNode node;
   node.kind = kind;
   node.text = std::move(text);
   node.place = place;
@@ -17,80 +17,80 @@ Node scalar(Node::Kind kind, std::string text, Place place) {
 
 }  // namespace
 
-Node Node::of_text(std::string text, Place place) {
+YamlNode YamlNode::of_text(std::string text, Place place) {
   return scalar(Kind::text, std::move(text), place);
 }
 
-Node Node::of_integer(std::int64_t value, Place place) {
-  Node node = scalar(Kind::integer, std::to_string(value), place);
+YamlNode YamlNode::of_integer(std::int64_t value, Place place) {
+  YamlNode node = scalar(Kind::integer, std::to_string(value), place);
   node.integer = value;
   node.real = static_cast<double>(value);
   return node;
 }
 
-Node Node::of_real(double value, Place place) {
-  Node node = scalar(Kind::real, "", place);
+YamlNode YamlNode::of_real(double value, Place place) {
+  YamlNode node = scalar(Kind::real, "", place);
   node.real = value;
   return node;
 }
 
-Node Node::of_boolean(bool value, Place place) {
-  Node node = scalar(Kind::boolean, value ? "true" : "false", place);
+YamlNode YamlNode::of_boolean(bool value, Place place) {
+  YamlNode node = scalar(Kind::boolean, value ? "true" : "false", place);
   node.truth = value;
   return node;
 }
 
-Node Node::of_list(Place place) { return scalar(Kind::list, "", place); }
-Node Node::of_map(Place place) { return scalar(Kind::map, "", place); }
+YamlNode YamlNode::of_list(Place place) { return scalar(Kind::list, "", place); }
+YamlNode YamlNode::of_map(Place place) { return scalar(Kind::map, "", place); }
 
-const Node* Node::find(std::string_view key) const {
+const YamlNode* YamlNode::find(std::string_view key) const {
   for (const Member& member : members)
     if (member.key == key) return &member.value;
   return nullptr;
 }
 
-Node* Node::find(std::string_view key) {
-  return const_cast<Node*>(static_cast<const Node*>(this)->find(key));
+YamlNode* YamlNode::find(std::string_view key) {
+  return const_cast<YamlNode*>(static_cast<const YamlNode*>(this)->find(key));
 }
 
-Node& Node::at(std::string_view key) {
-  if (Node* there = find(key)) return *there;
+YamlNode& YamlNode::at(std::string_view key) {
+  if (YamlNode* there = find(key)) return *there;
   members.push_back({std::string(key), place, {}});
   members.back().value.place = place;
   return members.back().value;
 }
 
-Node& Node::set(std::string_view key, Node value) { return at(key) = std::move(value); }
+YamlNode& YamlNode::set(std::string_view key, YamlNode value) { return at(key) = std::move(value); }
 
-void Node::erase(std::string_view key) {
+void YamlNode::erase(std::string_view key) {
   std::erase_if(members, [&](const Member& member) { return member.key == key; });
 }
 
-std::string_view Node::word(std::string_view key) const {
-  const Node* there = find(key);
+std::string_view YamlNode::word(std::string_view key) const {
+  const YamlNode* there = find(key);
   return there == nullptr ? std::string_view{} : std::string_view{there->text};
 }
 
-bool same(const Node& a, const Node& b) {
+bool same(const YamlNode& a, const YamlNode& b) {
   if (a.kind != b.kind || a.items.size() != b.items.size() || a.members.size() != b.members.size())
     return false;
-  if (a.is_scalar()) return a.kind == Node::Kind::real ? a.real == b.real : a.text == b.text;
+  if (a.is_scalar()) return a.kind == YamlNode::Kind::real ? a.real == b.real : a.text == b.text;
   if (!std::equal(a.items.begin(), a.items.end(), b.items.begin(), same)) return false;
   return std::all_of(a.members.begin(), a.members.end(), [&](const Member& member) {
-    const Node* other = b.find(member.key);
+    const YamlNode* other = b.find(member.key);
     return other != nullptr && same(member.value, *other);
   });
 }
 
-std::string spoken(const Node& node) {
+std::string spoken(const YamlNode& node) {
   switch (node.kind) {
-    case Node::Kind::null:
+    case YamlNode::Kind::null:
       return "nothing";
-    case Node::Kind::list:
+    case YamlNode::Kind::list:
       return "a list";
-    case Node::Kind::map:
+    case YamlNode::Kind::map:
       return "a map";
-    case Node::Kind::text:
+    case YamlNode::Kind::text:
       return "\"" + (node.text.size() > 60 ? node.text.substr(0, 57) + "..." : node.text) + "\"";
     default:
       return node.text;

@@ -20,7 +20,7 @@ struct Place {
 
 struct Member;
 
-struct Node {
+struct YamlNode {
   enum class Kind : std::uint8_t { null, boolean, integer, real, text, list, map };
   // The tags of an overriding file: `!reset` takes the key away, `!override` replaces its value
   // where it would be merged.
@@ -33,16 +33,16 @@ struct Node {
   double real = 0;
   // Of a scalar: what it is as text. 0755 is "493", as it is a number in YAML 1.1; null is "".
   std::string text;
-  std::vector<Node> items;
+  std::vector<YamlNode> items;
   std::vector<Member> members;
   Place place;
 
-  static Node of_text(std::string text, Place place = {});
-  static Node of_integer(std::int64_t value, Place place = {});
-  static Node of_real(double value, Place place = {});
-  static Node of_boolean(bool value, Place place = {});
-  static Node of_list(Place place = {});
-  static Node of_map(Place place = {});
+  static YamlNode of_text(std::string text, Place place = {});
+  static YamlNode of_integer(std::int64_t value, Place place = {});
+  static YamlNode of_real(double value, Place place = {});
+  static YamlNode of_boolean(bool value, Place place = {});
+  static YamlNode of_list(Place place = {});
+  static YamlNode of_map(Place place = {});
 
   bool is_null() const { return kind == Kind::null; }
   bool is_text() const { return kind == Kind::text; }
@@ -51,11 +51,11 @@ struct Node {
   bool is_number() const { return kind == Kind::integer || kind == Kind::real; }
   bool is_scalar() const { return !is_list() && !is_map(); }
 
-  const Node* find(std::string_view key) const;  // a member, or nullptr
-  Node* find(std::string_view key);
+  const YamlNode* find(std::string_view key) const;  // a member, or nullptr
+  YamlNode* find(std::string_view key);
   // A member of a map, made where it is missing. The reference holds until the next one is made.
-  Node& at(std::string_view key);
-  Node& set(std::string_view key, Node value);  // replaces or appends
+  YamlNode& at(std::string_view key);
+  YamlNode& set(std::string_view key, YamlNode value);  // replaces or appends
   void erase(std::string_view key);
   // A member as text, or "".
   std::string_view word(std::string_view key) const;
@@ -64,14 +64,14 @@ struct Node {
 struct Member {
   std::string key;
   Place place;  // of the key
-  Node value;
+  YamlNode value;
 };
 
 // Equal in kinds and values; neither places nor the order of maps matter.
-bool same(const Node& a, const Node& b);
+bool same(const YamlNode& a, const YamlNode& b);
 
 // "a map", "a list", `"text"`, "3": for messages.
-std::string spoken(const Node& node);
+std::string spoken(const YamlNode& node);
 
 // The dotted way to a value, made on the stack while a tree is walked.
 struct Path {

@@ -10,7 +10,7 @@ struct NormaliseRequest {
   std::string name;
   std::string folder;
 };
-void normalise(Node& project, const NormaliseRequest& request);
+void normalise(YamlNode& project, const NormaliseRequest& request);
 
 struct FillRequest {
   const StringMap& environment;
@@ -18,6 +18,6 @@ struct FillRequest {
   Findings& findings;
 };
 // The contents of env_file and label_file, and what comes from the caller.
-void fill_environments(Node& project, const FillRequest& request);
+void fill_environments(YamlNode& project, const FillRequest& request);
 
 }  // namespace compose

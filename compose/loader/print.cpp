@@ -15,24 +15,24 @@ using Json = nlohmann::ordered_json;
 // Sizes are printed as texts, as they may have units.
 bool is_size(const Field* field) { return field != nullptr && field->form == Form::bytes; }
 
-void tidy_section(Node& node, const Section& what);
+void tidy_section(YamlNode& node, const Section& what);
 
-void tidy_value(Node& node, const Field& field) {
-  if (is_size(&field)) node = Node::of_text(node.text, node.place);
+void tidy_value(YamlNode& node, const Field& field) {
+  if (is_size(&field)) node = YamlNode::of_text(node.text, node.place);
   if (field.form == Form::section) return tidy_section(node, field.section());
   if (field.form == Form::sections)
-    for (Node& item : node.items) tidy_section(item, field.section());
+    for (YamlNode& item : node.items) tidy_section(item, field.section());
   if (field.form != Form::named) return;
   for (Member& member : node.members) tidy_section(member.value, field.section());
   std::sort(node.members.begin(), node.members.end(),
             [](const Member& a, const Member& b) { return a.key < b.key; });
 }
 
-void tidy_section(Node& node, const Section& what) {
+void tidy_section(YamlNode& node, const Section& what) {
   if (!node.is_map()) return;
   std::vector<Member> ordered;
   for (const Field& field : what.fields) {
-    Node* value = node.find(field.key);
+    YamlNode* value = node.find(field.key);
     if (value == nullptr) continue;
     tidy_value(*value, field);
     ordered.push_back({std::string(field.key), value->place, std::move(*value)});
@@ -50,29 +50,29 @@ std::string escaped(const std::string& text) {
 
 enum class Dollars { doubled, plain };
 
-Json number(const Node& node) {
-  if (node.kind == Node::Kind::integer) return node.integer;
+Json number(const YamlNode& node) {
+  if (node.kind == YamlNode::Kind::integer) return node.integer;
   const bool whole = node.real == std::floor(node.real) && std::fabs(node.real) < 9e15;
   return whole ? Json(static_cast<std::int64_t>(node.real)) : Json(node.real);
 }
 
-Json json_of(const Node& node, Dollars dollars) {
+Json json_of(const YamlNode& node, Dollars dollars) {
   switch (node.kind) {
-    case Node::Kind::null:
+    case YamlNode::Kind::null:
       return nullptr;
-    case Node::Kind::boolean:
+    case YamlNode::Kind::boolean:
       return node.truth;
-    case Node::Kind::integer:
-    case Node::Kind::real:
+    case YamlNode::Kind::integer:
+    case YamlNode::Kind::real:
       return number(node);
-    case Node::Kind::text:
+    case YamlNode::Kind::text:
       return dollars == Dollars::doubled ? escaped(node.text) : node.text;
-    case Node::Kind::list: {
+    case YamlNode::Kind::list: {
       Json list = Json::array();
-      for (const Node& item : node.items) list.push_back(json_of(item, dollars));
+      for (const YamlNode& item : node.items) list.push_back(json_of(item, dollars));
       return list;
     }
-    case Node::Kind::map:
+    case YamlNode::Kind::map:
       break;
   }
   Json map = Json::object();
@@ -137,21 +137,21 @@ void yaml(const Json& node, int depth, std::string& out) {
 
 }  // namespace
 
-void tidy(Node& project) { tidy_section(project, project_section()); }
+void tidy(YamlNode& project) { tidy_section(project, project_section()); }
 
-std::string json_text(const Node& project) {
+std::string json_text(const YamlNode& project) {
   return without_delete(json_of(project, Dollars::doubled)
                             .dump(2, ' ', false, Json::error_handler_t::replace)) +
          "\n";
 }
 
-std::string yaml_text(const Node& project) {
+std::string yaml_text(const YamlNode& project) {
   std::string out;
   yaml(json_of(project, Dollars::doubled), 0, out);
   return out;
 }
 
-std::string identity_text(const Node& node) {
+std::string identity_text(const YamlNode& node) {
   return nlohmann::json(json_of(node, Dollars::plain))
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

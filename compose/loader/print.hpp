@@ -6,13 +6,13 @@
 namespace compose {
 
 // Brings keys into the table's order and services into that of their names; sizes become texts.
-void tidy(Node& project);
+void tidy(YamlNode& project);
 
 // A $ is written as $$, so that the text reads back to the same.
-std::string json_text(const Node& project);
-std::string yaml_text(const Node& project);
+std::string json_text(const YamlNode& project);
+std::string yaml_text(const YamlNode& project);
 
 // Compact JSON with sorted keys, as it is: what hashes are taken over.
-std::string identity_text(const Node& node);
+std::string identity_text(const YamlNode& node);
 
 }  // namespace compose

@@ -57,13 +57,13 @@ bool looks_like_a_float(std::string_view text) {
   return at == text.size();
 }
 
-Node real_node(double value, Place place) {
-  Node node = Node::of_real(value, place);
+YamlNode real_node(double value, Place place) {
+  YamlNode node = YamlNode::of_real(value, place);
   node.text = number_text(value);
   return node;
 }
 
-std::optional<Node> number(std::string_view plain, Place place) {
+std::optional<YamlNode> number(std::string_view plain, Place place) {
   std::string text(plain);
   std::erase(text, '_');
   const bool negative = text.starts_with('-');
@@ -73,9 +73,10 @@ std::optional<Node> number(std::string_view plain, Place place) {
     constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     const auto value = unsigned_of(based(digits));
     if (value && *value <= most + (negative ? 1 : 0))
-      return Node::of_integer(static_cast<std::int64_t>(negative ? ~*value + 1 : *value), place);
+      return YamlNode::of_integer(static_cast<std::int64_t>(negative ? ~*value + 1 : *value),
+                                  place);
     if (value && !negative) {
-      Node node = real_node(static_cast<double>(*value), place);
+      YamlNode node = real_node(static_cast<double>(*value), place);
       node.text = std::to_string(*value);
       return node;
     }
@@ -92,14 +93,14 @@ std::optional<Node> number(std::string_view plain, Place place) {
 
 }  // namespace
 
-Node resolved(std::string_view plain, Place place) {
+YamlNode resolved(std::string_view plain, Place place) {
   if (one_of(plain, {"", "~", "null", "Null", "NULL"})) {
-    Node node;
+    YamlNode node;
     node.place = place;
     return node;
   }
-  if (one_of(plain, {"true", "True", "TRUE"})) return Node::of_boolean(true, place);
-  if (one_of(plain, {"false", "False", "FALSE"})) return Node::of_boolean(false, place);
+  if (one_of(plain, {"true", "True", "TRUE"})) return YamlNode::of_boolean(true, place);
+  if (one_of(plain, {"false", "False", "FALSE"})) return YamlNode::of_boolean(false, place);
   constexpr double infinity = std::numeric_limits<double>::infinity();
   if (one_of(plain, {".nan", ".NaN", ".NAN"}))
     return real_node(std::numeric_limits<double>::quiet_NaN(), place);
@@ -110,7 +111,7 @@ Node resolved(std::string_view plain, Place place) {
   if (is_digit(first) || first == '-' || first == '+' || first == '.') {
     if (auto found = number(plain, place)) return std::move(*found);
   }
-  return Node::of_text(std::string(plain), place);
+  return YamlNode::of_text(std::string(plain), place);
 }
 
 std::string number_text(double value) {

@@ -7,7 +7,7 @@
 namespace compose {
 
 // Numbers get the text that they are printed as: 0x1F is "31", 1.50 is "1.5", 1e3 is "1000".
-Node resolved(std::string_view plain, Place place);
+YamlNode resolved(std::string_view plain, Place place);
 
 // The shortest text that reads back as the same number; an exponent from 1e21 on.
 std::string number_text(double value);

@@ -10,14 +10,14 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-Strings texts_of(const Node* list) {
+Strings texts_of(const YamlNode* list) {
   Strings texts;
   if (list != nullptr)
-    for (const Node& item : list->items) texts.push_back(item.text);
+    for (const YamlNode& item : list->items) texts.push_back(item.text);
   return texts;
 }
 
-bool enabled(const Node& service, const Strings& profiles) {
+bool enabled(const YamlNode& service, const Strings& profiles) {
   const Strings own = texts_of(service.find("profiles"));
   return own.empty() || std::any_of(own.begin(), own.end(), [&](const std::string& profile) {
            return std::find(profiles.begin(), profiles.end(), profile) != profiles.end();
@@ -25,25 +25,25 @@ bool enabled(const Node& service, const Strings& profiles) {
 }
 
 // The services that are named, and all that they depend on.
-Names reachable(const Node& services, const Strings& named) {
+Names reachable(const YamlNode& services, const Strings& named) {
   Names found;
   Strings open = named;
   while (!open.empty()) {
     const std::string name = open.back();
     open.pop_back();
     if (!found.insert(name).second) continue;
-    const Node* service = services.find(name);
-    const Node* dependencies = service == nullptr ? nullptr : service->find("depends_on");
+    const YamlNode* service = services.find(name);
+    const YamlNode* dependencies = service == nullptr ? nullptr : service->find("depends_on");
     if (dependencies == nullptr) continue;
     for (const Member& member : dependencies->members) open.push_back(member.key);
   }
   return found;
 }
 
-Strings with_named(Strings profiles, const Node& services, const Selection& selection,
+Strings with_named(Strings profiles, const YamlNode& services, const Selection& selection,
                    Findings& findings) {
   for (const std::string& name : selection.services) {
-    const Node* service = services.find(name);
+    const YamlNode* service = services.find(name);
     if (service == nullptr) {
       std::vector<std::string_view> known;
       for (const Member& member : services.members) known.push_back(member.key);
@@ -56,19 +56,19 @@ Strings with_named(Strings profiles, const Node& services, const Selection& sele
   return profiles;
 }
 
-void use_all(const Node* map, Names& used) {
+void use_all(const YamlNode* map, Names& used) {
   if (map == nullptr) return;
   for (const Member& member : map->members) used.insert(member.key);
 }
 
-void use_sources(const Node* list, Names& used, std::string_view type) {
+void use_sources(const YamlNode* list, Names& used, std::string_view type) {
   if (list == nullptr) return;
-  for (const Node& item : list->items)
+  for (const YamlNode& item : list->items)
     if (type.empty() || item.word("type") == type) used.emplace(item.word("source"));
 }
 
-void keep_only(Node& project, const char* kind, const Names& used) {
-  Node* all = project.find(kind);
+void keep_only(YamlNode& project, const char* kind, const Names& used) {
+  YamlNode* all = project.find(kind);
   if (all == nullptr) return;
   std::erase_if(all->members, [&](const Member& member) { return !used.contains(member.key); });
   if (all->members.empty()) project.erase(kind);
@@ -76,10 +76,10 @@ void keep_only(Node& project, const char* kind, const Names& used) {
 
 }  // namespace
 
-std::map<std::string, Strings> select_services(Node& project, const Selection& selection,
+std::map<std::string, Strings> select_services(YamlNode& project, const Selection& selection,
                                                Findings& findings) {
   std::map<std::string, Strings> disabled;
-  Node* services = project.find("services");
+  YamlNode* services = project.find("services");
   if (services == nullptr) return disabled;
   const Strings profiles = with_named(selection.profiles, *services, selection, findings);
   const bool all = std::find(profiles.begin(), profiles.end(), "*") != profiles.end();
@@ -96,9 +96,9 @@ std::map<std::string, Strings> select_services(Node& project, const Selection& s
   return disabled;
 }
 
-void drop_unused(Node& project) {
+void drop_unused(YamlNode& project) {
   Names networks, volumes, configs, secrets;
-  if (const Node* services = project.find("services")) {
+  if (const YamlNode* services = project.find("services")) {
     for (const Member& member : services->members) {
       use_all(member.value.find("networks"), networks);
       use_sources(member.value.find("volumes"), volumes, "volume");

@@ -15,10 +15,10 @@ struct Selection {
 
 // Takes out what is not enabled, and gives it with its profiles. A service that is named enables
 // its profiles, and what it depends on stays.
-std::map<std::string, Strings> select_services(Node& project, const Selection& selection,
+std::map<std::string, Strings> select_services(YamlNode& project, const Selection& selection,
                                                Findings& findings);
 
 // Takes out networks, volumes, configs and secrets that no service uses.
-void drop_unused(Node& project);
+void drop_unused(YamlNode& project);
 
 }  // namespace compose

@@ -22,43 +22,46 @@ bool is_remote(std::string_view text) {
                      [&](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
-void rebase(Node& node, Context& context) {
+void rebase(YamlNode& node, Context& context) {
   if (node.is_text() && !node.text.empty()) node.text = absolute(node.text, context.base);
 }
 
 // A text becomes a list of it.
-void as_list(Node& node) {
+void as_list(YamlNode& node) {
   if (!node.is_text()) return;
-  Node list = Node::of_list(node.place);
+  YamlNode list = YamlNode::of_list(node.place);
   list.items.push_back(std::move(node));
   node = std::move(list);
 }
 
 // A text becomes a map that has it under `key`.
-void as_map(Node& node, std::string_view key) {
+void as_map(YamlNode& node, std::string_view key) {
   if (!node.is_text()) return;
-  Node map = Node::of_map(node.place);
+  YamlNode map = YamlNode::of_map(node.place);
   map.mark = node.mark;
-  node.mark = Node::Mark::none;
+  node.mark = YamlNode::Mark::none;
   map.set(key, std::move(node));
   node = std::move(map);
 }
 
-void as_integer(Node& node, std::int64_t value) { node = Node::of_integer(value, node.place); }
+void as_integer(YamlNode& node, std::int64_t value) {
+  node = YamlNode::of_integer(value, node.place);
+}
 
 template <class Each>
-void each_item(Node& node, const Path& path, Each each) {
+void each_item(YamlNode& node, const Path& path, Each each) {
   for (std::size_t i = 0; i < node.items.size(); ++i)
     each(node.items[i], Path{&path, {}, static_cast<int>(i)});
 }
 
-void grants(Node& node, std::string_view folder) {
-  for (Node& item : node.items) {
+void grants(YamlNode& node, std::string_view folder) {
+  for (YamlNode& item : node.items) {
     as_map(item, "source");
     const std::string source(item.word("source"));
     if (!item.is_map() || folder.empty() || source.empty()) continue;
     const std::string_view target = item.word("target");
-    if (target.empty()) item.set("target", Node::of_text(std::string(folder) + source, item.place));
+    if (target.empty())
+      item.set("target", YamlNode::of_text(std::string(folder) + source, item.place));
   }
 }
 
@@ -72,11 +75,11 @@ std::optional<std::uint32_t> octal(std::string_view text) {
 
 }  // namespace
 
-void shape_networks(Node& node, const Path& path, Context& context) {
+void shape_networks(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_list()) return;
-  Node map = Node::of_map(node.place);
+  YamlNode map = YamlNode::of_map(node.place);
   map.mark = node.mark;
-  each_item(node, path, [&](Node& item, const Path& at) {
+  each_item(node, path, [&](YamlNode& item, const Path& at) {
     if (!item.is_text())
       context.findings.error(item.place, at, "expected a network's name, not " + spoken(item));
     else if (map.find(item.text) != nullptr)
@@ -88,77 +91,78 @@ void shape_networks(Node& node, const Path& path, Context& context) {
   node = std::move(map);
 }
 
-void shape_depends_on(Node& node, const Path& path, Context& context) {
+void shape_depends_on(YamlNode& node, const Path& path, Context& context) {
   if (node.is_list()) {
-    Node map = Node::of_map(node.place);
+    YamlNode map = YamlNode::of_map(node.place);
     map.mark = node.mark;
-    each_item(node, path, [&](Node& item, const Path& at) {
+    each_item(node, path, [&](YamlNode& item, const Path& at) {
       if (!item.is_text()) {
         context.findings.error(item.place, at, "expected a service's name, not " + spoken(item));
         return;
       }
       if (map.find(item.text) != nullptr)
         context.findings.error(item.place, at, "`" + item.text + "` stands here twice");
-      Node& entry = map.at(item.text);
-      entry = Node::of_map(item.place);
-      entry.set("condition", Node::of_text("service_started", item.place));
+      YamlNode& entry = map.at(item.text);
+      entry = YamlNode::of_map(item.place);
+      entry.set("condition", YamlNode::of_text("service_started", item.place));
     });
     node = std::move(map);
   }
   for (Member& member : node.members) {
     if (!member.value.is_map() || member.value.find("required") != nullptr) continue;
-    member.value.set("required", Node::of_boolean(true, member.place));
+    member.value.set("required", YamlNode::of_boolean(true, member.place));
   }
 }
 
-void shape_env_file(Node& node, const Path&, Context& context) {
+void shape_env_file(YamlNode& node, const Path&, Context& context) {
   as_list(node);
-  for (Node& item : node.items) {
+  for (YamlNode& item : node.items) {
     as_map(item, "path");
     if (!item.is_map()) continue;
-    if (Node* file = item.find("path")) rebase(*file, context);
-    if (item.find("required") == nullptr) item.set("required", Node::of_boolean(true, item.place));
+    if (YamlNode* file = item.find("path")) rebase(*file, context);
+    if (item.find("required") == nullptr)
+      item.set("required", YamlNode::of_boolean(true, item.place));
   }
 }
 
-void shape_label_file(Node& node, const Path&, Context& context) {
+void shape_label_file(YamlNode& node, const Path&, Context& context) {
   as_list(node);
-  for (Node& item : node.items) rebase(item, context);
+  for (YamlNode& item : node.items) rebase(item, context);
 }
 
-void shape_build(Node& node, const Path&, Context& context) {
+void shape_build(YamlNode& node, const Path&, Context& context) {
   as_map(node, "context");
   if (!node.is_map()) return;
-  Node* folder = node.find("context");
+  YamlNode* folder = node.find("context");
   if (folder != nullptr && folder->is_text() && !is_remote(folder->text)) rebase(*folder, context);
 }
 
-void shape_build_contexts(Node& node, const Path&, Context& context) {
+void shape_build_contexts(YamlNode& node, const Path&, Context& context) {
   for (Member& member : node.members)
     if (member.value.is_text() && !is_remote(member.value.text)) rebase(member.value, context);
 }
 
-void shape_extends(Node& node, const Path& path, Context& context) {
+void shape_extends(YamlNode& node, const Path& path, Context& context) {
   as_map(node, "service");
-  if (Node* file = node.find("file"); file != nullptr && file->is_text()) {
+  if (YamlNode* file = node.find("file"); file != nullptr && file->is_text()) {
     if (is_remote(file->text)) {
       context.findings.error(file->place, Path{&path, "file"}, not_fetched);
-      node.mark = Node::Mark::reset;
+      node.mark = YamlNode::Mark::reset;
       return;
     }
     rebase(*file, context);
   }
 }
 
-void shape_include(Node& node, const Path& path, Context& context) {
-  each_item(node, path, [&](Node& item, const Path& at) {
+void shape_include(YamlNode& node, const Path& path, Context& context) {
+  each_item(node, path, [&](YamlNode& item, const Path& at) {
     as_map(item, "path");
-    Node* files = item.find("path");
+    YamlNode* files = item.find("path");
     if (files == nullptr)
       context.findings.error(item.place, at, "`path` is missing: the file that is included");
     if (files == nullptr) return;
     as_list(*files);
-    std::erase_if(files->items, [&](const Node& file) {
+    std::erase_if(files->items, [&](const YamlNode& file) {
       const bool far = file.is_text() && is_remote(file.text);
       if (far) context.findings.error(file.place, at, not_fetched);
       return far;
@@ -166,44 +170,44 @@ void shape_include(Node& node, const Path& path, Context& context) {
   });
 }
 
-void shape_gpus(Node& node, const Path& path, Context& context) {
+void shape_gpus(YamlNode& node, const Path& path, Context& context) {
   if (node.is_text() && node.text == "all") {
-    Node map = Node::of_map(node.place);
-    map.set("count", Node::of_integer(-1, node.place));
-    Node list = Node::of_list(node.place);
+    YamlNode map = YamlNode::of_map(node.place);
+    map.set("count", YamlNode::of_integer(-1, node.place));
+    YamlNode list = YamlNode::of_list(node.place);
     list.mark = node.mark;
     list.items.push_back(std::move(map));
     node = std::move(list);
   } else if (node.is_scalar()) {
     context.findings.error(node.place, path, "expected all or a list of maps, not " + spoken(node));
-    node = Node::of_list(node.place);
+    node = YamlNode::of_list(node.place);
   }
   shape_device_requests(node, path, context);
 }
 
-void shape_device_requests(Node& node, const Path&, Context&) {
-  for (Node& item : node.items)
+void shape_device_requests(YamlNode& node, const Path&, Context&) {
+  for (YamlNode& item : node.items)
     if (item.is_map() && item.find("count") == nullptr && item.find("device_ids") == nullptr)
-      item.set("count", Node::of_integer(-1, item.place));
+      item.set("count", YamlNode::of_integer(-1, item.place));
 }
 
-void shape_device_count(Node& node, const Path&, Context&) {
+void shape_device_count(YamlNode& node, const Path&, Context&) {
   if (node.is_text() && node.text == "all") as_integer(node, -1);
 }
 
-void shape_devices(Node& node, const Path& path, Context& context) {
-  each_item(node, path, [&](Node& item, const Path& at) {
+void shape_devices(YamlNode& node, const Path& path, Context& context) {
+  each_item(node, path, [&](YamlNode& item, const Path& at) {
     if (item.is_map()) {
       if (item.word("target").empty())
         context.findings.error(item.place, at, "`target` is missing: the path in the container");
-      const Node* rights = item.find("permissions");
+      const YamlNode* rights = item.find("permissions");
       if (rights == nullptr || (rights->is_text() && rights->text.empty()))
-        item.set("permissions", Node::of_text("rwm", item.place));
+        item.set("permissions", YamlNode::of_text("rwm", item.place));
       return;
     }
     if (!item.is_text()) return;
     const std::string text = item.text;
-    Node map = Node::of_map(item.place);
+    YamlNode map = YamlNode::of_map(item.place);
     const std::size_t first = text.find(':');
     const std::size_t second = first == text.npos ? text.npos : text.find(':', first + 1);
     const std::string source = text.substr(0, first);
@@ -214,19 +218,19 @@ void shape_devices(Node& node, const Path& path, Context& context) {
         rights.find_first_not_of("rwm") != rights.npos)
       context.findings.error(item.place, at,
                              "expected HOST[:CONTAINER[:rwm]], not " + spoken(item));
-    map.set("source", Node::of_text(source, item.place));
-    map.set("target", Node::of_text(target, item.place));
-    map.set("permissions", Node::of_text(rights, item.place));
+    map.set("source", YamlNode::of_text(source, item.place));
+    map.set("target", YamlNode::of_text(target, item.place));
+    map.set("permissions", YamlNode::of_text(rights, item.place));
     item = std::move(map);
   });
 }
 
-void shape_secret_grants(Node& node, const Path&, Context&) { grants(node, "/run/secrets/"); }
-void shape_config_grants(Node& node, const Path&, Context&) { grants(node, ""); }
+void shape_secret_grants(YamlNode& node, const Path&, Context&) { grants(node, "/run/secrets/"); }
+void shape_config_grants(YamlNode& node, const Path&, Context&) { grants(node, ""); }
 
-void shape_mode(Node& node, const Path& path, Context& context) {
+void shape_mode(YamlNode& node, const Path& path, Context& context) {
   const bool valid = node.is_text() ? octal(node.text).has_value()
-                                    : node.kind == Node::Kind::integer && node.integer >= 0;
+                                    : node.kind == YamlNode::Kind::integer && node.integer >= 0;
   if (!valid) {
     if (node.is_scalar())
       context.findings.error(node.place, path,
@@ -237,10 +241,10 @@ void shape_mode(Node& node, const Path& path, Context& context) {
       node.is_text() ? *octal(node.text) : static_cast<std::uint32_t>(node.integer);
   char text[16];
   std::snprintf(text, sizeof text, "0%o", bits);
-  node = Node::of_text(text, node.place);
+  node = YamlNode::of_text(text, node.place);
 }
 
-void shape_mount_mode(Node& node, const Path& path, Context& context) {
+void shape_mount_mode(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_text()) return;
   if (const auto bits = octal(node.text))
     as_integer(node, *bits);
@@ -249,18 +253,18 @@ void shape_mount_mode(Node& node, const Path& path, Context& context) {
                            "expected an octal mode such as 01777, not " + spoken(node));
 }
 
-void shape_ulimits(Node& node, const Path& path, Context& context) {
+void shape_ulimits(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_map()) {
     context.findings.error(node.place, path, "expected a map of limits, not " + spoken(node));
-    node = Node::of_map(node.place);
+    node = YamlNode::of_map(node.place);
     return;
   }
-  const auto number = [&](Node& value, const Path& at) {
+  const auto number = [&](YamlNode& value, const Path& at) {
     if (value.is_text()) {
-      const Node meaning = resolved(value.text, value.place);
-      if (meaning.kind == Node::Kind::integer) value = meaning;
+      const YamlNode meaning = resolved(value.text, value.place);
+      if (meaning.kind == YamlNode::Kind::integer) value = meaning;
     }
-    if (value.kind != Node::Kind::integer)
+    if (value.kind != YamlNode::Kind::integer)
       context.findings.error(value.place, at, "expected a number, not " + spoken(value));
   };
   for (Member& member : node.members) {
@@ -282,13 +286,13 @@ void shape_ulimits(Node& node, const Path& path, Context& context) {
   }
 }
 
-void shape_extra_hosts(Node& node, const Path& path, Context& context) {
-  Node list = Node::of_list(node.place);
+void shape_extra_hosts(YamlNode& node, const Path& path, Context& context) {
+  YamlNode list = YamlNode::of_list(node.place);
   list.mark = node.mark;
-  const auto add = [&](const std::string& host, std::string_view address, const Node& where) {
+  const auto add = [&](const std::string& host, std::string_view address, const YamlNode& where) {
     while (address.size() > 1 && address.starts_with('[') && address.ends_with(']'))
       address = address.substr(1, address.size() - 2);
-    list.items.push_back(Node::of_text(host + "=" + std::string(address), where.place));
+    list.items.push_back(YamlNode::of_text(host + "=" + std::string(address), where.place));
   };
   if (node.is_map()) {
     for (Member& member : node.members) {
@@ -297,11 +301,11 @@ void shape_extra_hosts(Node& node, const Path& path, Context& context) {
         context.findings.error(member.value.place, at,
                                "expected an address, not " + spoken(member.value));
       as_list(member.value);
-      for (const Node& address : member.value.items) add(member.key, address.text, address);
+      for (const YamlNode& address : member.value.items) add(member.key, address.text, address);
     }
     node = std::move(list);
   } else if (node.is_list()) {
-    each_item(node, path, [&](Node& item, const Path& at) {
+    each_item(node, path, [&](YamlNode& item, const Path& at) {
       const std::size_t equals = item.text.find('=');
       const std::size_t cut = equals == item.text.npos ? item.text.find(':') : equals;
       if (!item.is_text() || cut == item.text.npos || cut == 0)
@@ -313,19 +317,19 @@ void shape_extra_hosts(Node& node, const Path& path, Context& context) {
   }
 }
 
-void shape_external(Node& node, const Path& path, Context& context) {
+void shape_external(YamlNode& node, const Path& path, Context& context) {
   if (node.is_map()) return;
-  const bool yes = node.kind == Node::Kind::boolean ? node.truth : node.text == "true";
-  if (node.kind != Node::Kind::boolean && node.text != "true" && node.text != "false")
+  const bool yes = node.kind == YamlNode::Kind::boolean ? node.truth : node.text == "true";
+  if (node.kind != YamlNode::Kind::boolean && node.text != "true" && node.text != "false")
     context.findings.error(node.place, path, "expected true or false, not " + spoken(node));
-  node = Node::of_map(node.place);
-  if (!yes) node.mark = Node::Mark::reset;
+  node = YamlNode::of_map(node.place);
+  if (!yes) node.mark = YamlNode::Mark::reset;
 }
 
-void shape_health_test(Node& node, const Path& path, Context& context) {
+void shape_health_test(YamlNode& node, const Path& path, Context& context) {
   if (node.is_text()) {
     as_list(node);
-    node.items.insert(node.items.begin(), Node::of_text("CMD-SHELL", node.place));
+    node.items.insert(node.items.begin(), YamlNode::of_text("CMD-SHELL", node.place));
     return;
   }
   if (!node.is_list() || node.items.empty()) return;
@@ -336,11 +340,11 @@ void shape_health_test(Node& node, const Path& path, Context& context) {
         "expected CMD, CMD-SHELL or NONE as the first word, not " + spoken(node.items.front()));
 }
 
-void shape_file(Node& node, const Path&, Context& context) { rebase(node, context); }
+void shape_file(YamlNode& node, const Path&, Context& context) { rebase(node, context); }
 
-void shape_driver_opts(Node& node, const Path&, Context& context) {
+void shape_driver_opts(YamlNode& node, const Path&, Context& context) {
   if (!node.is_map() || node.word("o").find("bind") == std::string_view::npos) return;
-  if (Node* device = node.find("device")) rebase(*device, context);
+  if (YamlNode* device = node.find("device")) rebase(*device, context);
 }
 
 }  // namespace compose

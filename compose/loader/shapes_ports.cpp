@@ -54,18 +54,18 @@ Written parted(std::string_view text) {
   return written;
 }
 
-Node long_form(const Written& written, int target, const std::string& published, Place place) {
-  Node map = Node::of_map(place);
-  map.set("mode", Node::of_text("ingress", place));
-  if (!written.ip.empty()) map.set("host_ip", Node::of_text(std::string(written.ip), place));
-  map.set("target", Node::of_integer(target, place));
-  if (!published.empty()) map.set("published", Node::of_text(published, place));
-  map.set("protocol", Node::of_text(std::string(written.protocol), place));
+YamlNode long_form(const Written& written, int target, const std::string& published, Place place) {
+  YamlNode map = YamlNode::of_map(place);
+  map.set("mode", YamlNode::of_text("ingress", place));
+  if (!written.ip.empty()) map.set("host_ip", YamlNode::of_text(std::string(written.ip), place));
+  map.set("target", YamlNode::of_integer(target, place));
+  if (!published.empty()) map.set("published", YamlNode::of_text(published, place));
+  map.set("protocol", YamlNode::of_text(std::string(written.protocol), place));
   return map;
 }
 
 // False: the text is no port.
-bool expand(const Node& item, std::vector<Node>& into) {
+bool expand(const YamlNode& item, std::vector<YamlNode>& into) {
   const Written written = parted(item.text);
   const auto targets = range(written.target);
   const auto hosts = written.host.empty() ? std::nullopt : range(written.host);
@@ -83,36 +83,36 @@ bool expand(const Node& item, std::vector<Node>& into) {
   return true;
 }
 
-void complete(Node& item, const Path& path, Context& context) {
+void complete(YamlNode& item, const Path& path, Context& context) {
   for (const char* key : {"target", "published"}) {
-    Node* number = item.find(key);
+    YamlNode* number = item.find(key);
     if (number == nullptr) continue;
     const bool fits = std::string_view(key) == "target" ? port(number->text).has_value()
                                                         : range(number->text).has_value();
     if (!fits && number->is_scalar())
       context.findings.error(number->place, Path{&path, key},
                              "expected a port up to 65535, not " + spoken(*number));
-    if (number->kind == Node::Kind::integer && std::string_view(key) == "published")
-      *number = Node::of_text(number->text, number->place);
+    if (number->kind == YamlNode::Kind::integer && std::string_view(key) == "published")
+      *number = YamlNode::of_text(number->text, number->place);
   }
   if (item.find("target") == nullptr)
     context.findings.error(item.place, path, "`target` is missing: the port in the container");
-  if (item.find("mode") == nullptr) item.set("mode", Node::of_text("ingress", item.place));
-  if (item.find("protocol") == nullptr) item.set("protocol", Node::of_text("tcp", item.place));
+  if (item.find("mode") == nullptr) item.set("mode", YamlNode::of_text("ingress", item.place));
+  if (item.find("protocol") == nullptr) item.set("protocol", YamlNode::of_text("tcp", item.place));
 }
 
 }  // namespace
 
-void shape_ports(Node& node, const Path& path, Context& context) {
+void shape_ports(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_list()) return;
-  std::vector<Node> ports;
+  std::vector<YamlNode> ports;
   for (std::size_t i = 0; i < node.items.size(); ++i) {
-    Node& item = node.items[i];
+    YamlNode& item = node.items[i];
     const Path at{&path, {}, static_cast<int>(i)};
     if (item.is_map()) {
       complete(item, at, context);
       ports.push_back(std::move(item));
-    } else if (!(item.is_text() || item.kind == Node::Kind::integer) || !expand(item, ports)) {
+    } else if (!(item.is_text() || item.kind == YamlNode::Kind::integer) || !expand(item, ports)) {
       context.findings.error(item.place, at, form + spoken(item));
     }
   }

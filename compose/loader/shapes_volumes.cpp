@@ -21,26 +21,26 @@ bool is_path(std::string_view source) {
 }
 
 // False: the option is unknown.
-bool apply(std::string_view option, Node& mount) {
-  const auto part = [&](std::string_view key) -> Node& {
-    Node& node = mount.at(key);
-    if (!node.is_map()) node = Node::of_map(mount.place);
+bool apply(std::string_view option, YamlNode& mount) {
+  const auto part = [&](std::string_view key) -> YamlNode& {
+    YamlNode& node = mount.at(key);
+    if (!node.is_map()) node = YamlNode::of_map(mount.place);
     return node;
   };
   if (option == "ro")
-    mount.set("read_only", Node::of_boolean(true, mount.place));
+    mount.set("read_only", YamlNode::of_boolean(true, mount.place));
   else if (option == "z" || option == "Z")
-    part("bind").set("selinux", Node::of_text(std::string(option), mount.place));
+    part("bind").set("selinux", YamlNode::of_text(std::string(option), mount.place));
   else if (one_of(option, propagations))
-    part("bind").set("propagation", Node::of_text(std::string(option), mount.place));
+    part("bind").set("propagation", YamlNode::of_text(std::string(option), mount.place));
   else if (option == "nocopy" || option == "volume-nocopy")
-    part("volume").set("nocopy", Node::of_boolean(true, mount.place));
+    part("volume").set("nocopy", YamlNode::of_boolean(true, mount.place));
   else
     return one_of(option, without_effect);
   return true;
 }
 
-void options(std::string_view list, Node& mount, const Path& path, Context& context) {
+void options(std::string_view list, YamlNode& mount, const Path& path, Context& context) {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
     const std::string_view option = list.substr(0, comma);
@@ -68,7 +68,7 @@ std::optional<Parts> parted(const std::string& text) {
   return parts;
 }
 
-void shorthand(Node& item, const Path& path, Context& context) {
+void shorthand(YamlNode& item, const Path& path, Context& context) {
   const auto parts = parted(item.text);
   if (!parts || !parts->target.starts_with('/')) {
     context.findings.error(
@@ -83,26 +83,26 @@ void shorthand(Node& item, const Path& path, Context& context) {
     return;
   }
   const bool bind = is_path(parts->source);
-  Node mount = Node::of_map(item.place);
-  mount.set("type", Node::of_text(bind ? "bind" : "volume", item.place));
-  if (!parts->source.empty()) mount.set("source", Node::of_text(parts->source, item.place));
-  mount.set("target", Node::of_text(parts->target, item.place));
-  Node& part = mount.set(bind ? "bind" : "volume", Node::of_map(item.place));
-  if (bind) part.set("create_host_path", Node::of_boolean(true, item.place));
+  YamlNode mount = YamlNode::of_map(item.place);
+  mount.set("type", YamlNode::of_text(bind ? "bind" : "volume", item.place));
+  if (!parts->source.empty()) mount.set("source", YamlNode::of_text(parts->source, item.place));
+  mount.set("target", YamlNode::of_text(parts->target, item.place));
+  YamlNode& part = mount.set(bind ? "bind" : "volume", YamlNode::of_map(item.place));
+  if (bind) part.set("create_host_path", YamlNode::of_boolean(true, item.place));
   options(parts->options, mount, path, context);
   item = std::move(mount);
 }
 
-void complete(Node& item, const Path& path, Context& context) {
+void complete(YamlNode& item, const Path& path, Context& context) {
   const std::string_view type = item.word("type");
-  Node* source = item.find("source");
+  YamlNode* source = item.find("source");
   if (type == "bind" && source != nullptr && source->is_text())
     source->text = absolute(source->text, context.base);
   if ((type == "bind" || type == "image") && item.word("source").empty())
     context.findings.error(item.place, path, "`source` is missing: what is mounted");
   if (type == "tmpfs" && !item.word("source").empty())
     context.findings.error(item.place, path, "a tmpfs has no `source`");
-  Node* target = item.find("target");
+  YamlNode* target = item.find("target");
   if (target == nullptr || !target->is_text() || !target->text.starts_with('/')) {
     context.findings.error(item.place, path, "`target` is missing: an absolute path");
     return;
@@ -112,13 +112,14 @@ void complete(Node& item, const Path& path, Context& context) {
 
 }  // namespace
 
-void shape_volumes(Node& node, const Path& path, Context& context) {
+void shape_volumes(YamlNode& node, const Path& path, Context& context) {
   for (std::size_t i = 0; i < node.items.size(); ++i) {
-    Node& item = node.items[i];
+    YamlNode& item = node.items[i];
     const Path at{&path, {}, static_cast<int>(i)};
     if (item.is_text()) shorthand(item, at, context);
     if (item.is_map()) complete(item, at, context);
-    if (item.is_text()) item = Node::of_map(item.place), item.set("type", Node::of_text("volume"));
+    if (item.is_text())
+      item = YamlNode::of_map(item.place), item.set("type", YamlNode::of_text("volume"));
   }
 }
 

@@ -8,7 +8,7 @@
 namespace compose {
 namespace {
 
-void expect_one(const Node& node, const Path& path, Context& context,
+void expect_one(const YamlNode& node, const Path& path, Context& context,
                 std::initializer_list<std::string_view> words) {
   if (!node.is_text() || std::find(words.begin(), words.end(), node.text) != words.end()) return;
   std::string expected;
@@ -27,7 +27,7 @@ bool all_digits(std::string_view text) {
 
 }  // namespace
 
-void check_restart(Node& node, const Path& path, Context& context) {
+void check_restart(YamlNode& node, const Path& path, Context& context) {
   constexpr std::string_view counted = "on-failure:";
   if (node.is_text() && node.text.starts_with(counted) &&
       all_digits(std::string_view(node.text).substr(counted.size())))
@@ -35,7 +35,7 @@ void check_restart(Node& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"no", "always", "on-failure", "on-failure:N", "unless-stopped"});
 }
 
-void check_pull_policy(Node& node, const Path& path, Context& context) {
+void check_pull_policy(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_text()) return;
   if (node.text == "if_not_present") node.text = "missing";
   if (node.text.starts_with("every_") &&
@@ -45,25 +45,25 @@ void check_pull_policy(Node& node, const Path& path, Context& context) {
              {"always", "never", "missing", "build", "daily", "weekly", "every_12h"});
 }
 
-void check_order(Node& node, const Path& path, Context& context) {
+void check_order(YamlNode& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"start-first", "stop-first"});
 }
 
-void check_attestation(Node& node, const Path& path, Context& context) {
-  if (!node.is_text() && node.kind != Node::Kind::boolean)
+void check_attestation(YamlNode& node, const Path& path, Context& context) {
+  if (!node.is_text() && node.kind != YamlNode::Kind::boolean)
     context.findings.error(node.place, path, "expected text, true or false, not " + spoken(node));
 }
 
-void check_cgroup(Node& node, const Path& path, Context& context) {
+void check_cgroup(YamlNode& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"host", "private"});
 }
 
-void check_condition(Node& node, const Path& path, Context& context) {
+void check_condition(YamlNode& node, const Path& path, Context& context) {
   expect_one(node, path, context,
              {"service_started", "service_healthy", "service_completed_successfully"});
 }
 
-void check_mount_type(Node& node, const Path& path, Context& context) {
+void check_mount_type(YamlNode& node, const Path& path, Context& context) {
   if (node.text == "npipe" || node.text == "cluster") {
     context.findings.error(
         node.place, path,
@@ -74,15 +74,15 @@ void check_mount_type(Node& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"bind", "volume", "tmpfs", "image"});
 }
 
-void check_recursive(Node& node, const Path& path, Context& context) {
+void check_recursive(YamlNode& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"enabled", "disabled", "writable", "readonly"});
 }
 
-void check_selinux(Node& node, const Path& path, Context& context) {
+void check_selinux(YamlNode& node, const Path& path, Context& context) {
   expect_one(node, path, context, {"z", "Z"});
 }
 
-void check_container_name(Node& node, const Path& path, Context& context) {
+void check_container_name(YamlNode& node, const Path& path, Context& context) {
   if (!node.is_text()) return;
   const auto letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

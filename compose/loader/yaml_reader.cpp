@@ -28,17 +28,17 @@ struct Refused {
   Diagnostic why;
 };
 
-std::size_t weight(const Node& node) {
-  std::size_t sum = sizeof(Node) + node.text.size();
-  for (const Node& item : node.items) sum += weight(item);
+std::size_t weight(const YamlNode& node) {
+  std::size_t sum = sizeof(YamlNode) + node.text.size();
+  for (const YamlNode& item : node.items) sum += weight(item);
   for (const Member& member : node.members)
     sum += sizeof(Member) + member.key.size() + weight(member.value);
   return sum;
 }
 
-std::size_t depth(const Node& node) {
+std::size_t depth(const YamlNode& node) {
   std::size_t most = 0;
-  for (const Node& item : node.items) most = std::max(most, depth(item));
+  for (const YamlNode& item : node.items) most = std::max(most, depth(item));
   for (const Member& member : node.members) most = std::max(most, depth(member.value));
   return most + (node.is_scalar() ? 0 : 1);
 }
@@ -66,24 +66,24 @@ class Builder : public YAML::EventHandler {
                 const std::string& text) override;
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(tag, anchor, Node::of_list(place(mark)));
+    open(tag, anchor, YamlNode::of_list(place(mark)));
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(tag, anchor, Node::of_map(place(mark)));
+    open(tag, anchor, YamlNode::of_map(place(mark)));
   }
   void OnMapEnd() override { close(); }
 
-  std::vector<Node> take() { return std::move(documents_); }
+  std::vector<YamlNode> take() { return std::move(documents_); }
 
  private:
   struct Merge {
     Place place;
-    Node value;
+    YamlNode value;
   };
   struct Frame {
-    Node value;
+    YamlNode value;
     YAML::anchor_t anchor = 0;
     std::optional<std::string> key;
     Place key_place;
@@ -103,20 +103,20 @@ class Builder : public YAML::EventHandler {
   bool expects_key() const {
     return !frames_.empty() && frames_.back().value.is_map() && !frames_.back().key;
   }
-  void open(const std::string& tag, YAML::anchor_t anchor, Node node);
+  void open(const std::string& tag, YAML::anchor_t anchor, YamlNode node);
   void close();
-  void put(YAML::anchor_t anchor, Node node);
-  void attach(Node node);
-  void take_key(const Place& at, const std::string& text, const Node& meaning);
-  Node::Mark mark_of(const std::string& tag, const Place& at);
+  void put(YAML::anchor_t anchor, YamlNode node);
+  void attach(YamlNode node);
+  void take_key(const Place& at, const std::string& text, const YamlNode& meaning);
+  YamlNode::Mark mark_of(const std::string& tag, const Place& at);
   void apply_merges(Frame& frame);
-  void merge_one(Frame& frame, const Place& at, const Node& value);
+  void merge_one(Frame& frame, const Place& at, const YamlNode& value);
 
   std::string_view file_;
   Findings& findings_;
   std::vector<Frame> frames_;
-  std::map<YAML::anchor_t, Node> anchors_;
-  std::vector<Node> documents_;
+  std::map<YAML::anchor_t, YamlNode> anchors_;
+  std::vector<YamlNode> documents_;
   std::size_t expanded_ = 0;
   int began_ = -1;  // where the last document did
 };
@@ -136,7 +136,7 @@ std::string Builder::dotted() const {
 void Builder::OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) {
   if (expects_key()) return take_key(place(mark), "", {});
   const bool keyed = !frames_.empty() && frames_.back().key && !frames_.back().merge_key;
-  Node node;
+  YamlNode node;
   node.place = keyed ? frames_.back().key_place : place(mark);
   put(anchor, std::move(node));
 }
@@ -152,19 +152,19 @@ void Builder::OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) {
   put(0, known->second);
 }
 
-Node::Mark Builder::mark_of(const std::string& tag, const Place& at) {
-  if (tag == "!reset") return Node::Mark::reset;
-  if (tag == "!override") return Node::Mark::replace;
+YamlNode::Mark Builder::mark_of(const std::string& tag, const Place& at) {
+  if (tag == "!reset") return YamlNode::Mark::reset;
+  if (tag == "!override") return YamlNode::Mark::replace;
   if (!tag.empty() && tag != "?" && tag != "!" && !tag.starts_with(yaml_tag))
     complain(at, "unknown tag `" + tag + "`; there are !reset and !override");
-  return Node::Mark::none;
+  return YamlNode::Mark::none;
 }
 
 void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        const std::string& text) {
   const Place at = place(mark);
   const bool quoted = tag == "!" || tag == std::string(yaml_tag) + "str";
-  Node node = quoted ? Node::of_text(text, at) : resolved(text, at);
+  YamlNode node = quoted ? YamlNode::of_text(text, at) : resolved(text, at);
   node.mark = mark_of(tag, at);
   if (!expects_key()) return put(anchor, std::move(node));
   if (tag == "?" && text == "<<") {
@@ -177,7 +177,7 @@ void Builder::OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anc
   take_key(at, text, node);
 }
 
-void Builder::open(const std::string& tag, YAML::anchor_t anchor, Node node) {
+void Builder::open(const std::string& tag, YAML::anchor_t anchor, YamlNode node) {
   if (expects_key()) refuse(node.place, as_key);
   if (frames_.size() >= deepest) refuse(node.place, too_deep);
   node.mark = mark_of(tag, node.place);
@@ -195,12 +195,12 @@ void Builder::close() {
   attach(std::move(frame.value));
 }
 
-void Builder::put(YAML::anchor_t anchor, Node node) {
+void Builder::put(YAML::anchor_t anchor, YamlNode node) {
   if (anchor != 0) anchors_.emplace(anchor, node);
   attach(std::move(node));
 }
 
-void Builder::attach(Node node) {
+void Builder::attach(YamlNode node) {
   if (frames_.empty()) {
     documents_.back() = std::move(node);
     return;
@@ -218,7 +218,7 @@ void Builder::attach(Node node) {
   frame.key.reset();
 }
 
-void Builder::take_key(const Place& at, const std::string& text, const Node& meaning) {
+void Builder::take_key(const Place& at, const std::string& text, const YamlNode& meaning) {
   if (!meaning.is_scalar()) refuse(at, as_key);
   if (text.empty()) refuse(at, "there is no key before the colon");
   if (text.size() > longest_key) refuse(at, "a key longer than 500 bytes");
@@ -233,7 +233,7 @@ void Builder::take_key(const Place& at, const std::string& text, const Node& mea
     complain(at, "duplicate key; it stands already in line " + std::to_string(earlier->second));
 }
 
-void Builder::merge_one(Frame& frame, const Place& at, const Node& value) {
+void Builder::merge_one(Frame& frame, const Place& at, const YamlNode& value) {
   if (!value.is_map()) {
     complain(at, "`<<` takes a map or a list of maps, mostly an alias such as *base");
     return;
@@ -248,7 +248,7 @@ void Builder::apply_merges(Frame& frame) {
       merge_one(frame, merge.place, merge.value);
       continue;
     }
-    for (const Node& item : merge.value.items) merge_one(frame, merge.place, item);
+    for (const YamlNode& item : merge.value.items) merge_one(frame, merge.place, item);
   }
 }
 
@@ -268,7 +268,7 @@ std::string hint(std::string_view text, const YAML::Exception& e) {
 
 }  // namespace
 
-std::vector<Node> read_yaml(const Source& source, Findings& findings) {
+std::vector<YamlNode> read_yaml(const Source& source, Findings& findings) {
   if (auto fault = text_fault(source)) {
     findings.error({source.name, fault->line, fault->column}, "", fault->message);
     return {};

@@ -11,6 +11,6 @@
 namespace compose {
 
 // Every document of the text. What is wrong goes to `findings`; documents before it are kept.
-std::vector<Node> read_yaml(const Source& source, Findings& findings);
+std::vector<YamlNode> read_yaml(const Source& source, Findings& findings);
 
 }  // namespace compose

@@ -12,7 +12,7 @@ namespace compose {
 namespace {
 
 std::string as_text(std::string_view plain) { return resolved(plain, {}).text; }
-Node::Kind kind(std::string_view plain) { return resolved(plain, {}).kind; }
+YamlNode::Kind kind(std::string_view plain) { return resolved(plain, {}).kind; }
 
 TEST(ComposeScalars, NumbersAreWhatYaml11MakesOfThem) {
   EXPECT_EQ(as_text("0755"), "493");
@@ -29,23 +29,23 @@ TEST(ComposeScalars, NumbersAreWhatYaml11MakesOfThem) {
   EXPECT_EQ(as_text("+5"), "5");
   EXPECT_EQ(as_text("-9223372036854775808"), "-9223372036854775808");
   EXPECT_EQ(as_text("12345678901234567890"), "12345678901234567890");
-  EXPECT_EQ(kind("1e3"), Node::Kind::real);
-  EXPECT_EQ(kind("0755"), Node::Kind::integer);
+  EXPECT_EQ(kind("1e3"), YamlNode::Kind::real);
+  EXPECT_EQ(kind("0755"), YamlNode::Kind::integer);
 }
 
 TEST(ComposeScalars, OnlyTrueAndFalseAreBooleans) {
   for (const char* word : {"true", "True", "TRUE", "false"})
-    EXPECT_EQ(kind(word), Node::Kind::boolean) << word;
+    EXPECT_EQ(kind(word), YamlNode::Kind::boolean) << word;
   for (const char* word : {"yes", "no", "on", "off", "y", "tRue"})
-    EXPECT_EQ(kind(word), Node::Kind::text) << word;
+    EXPECT_EQ(kind(word), YamlNode::Kind::text) << word;
 }
 
 TEST(ComposeScalars, WhatOnlyLooksLikeANumberIsText) {
   for (const char* word :
        {"1.2.3", "22:22", "1e", "0x", "-", "+", ".", "1-2", "0xZZ", "2001-01-01"})
-    EXPECT_EQ(kind(word), Node::Kind::text) << word;
+    EXPECT_EQ(kind(word), YamlNode::Kind::text) << word;
   for (const char* word : {"", "~", "null", "Null", "NULL"})
-    EXPECT_EQ(kind(word), Node::Kind::null) << word;
+    EXPECT_EQ(kind(word), YamlNode::Kind::null) << word;
 }
 
 TEST(ComposeUnits, Durations) {
