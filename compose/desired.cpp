@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <stdexcept>
 
 #include "compose/labels.hpp"
@@ -148,6 +149,21 @@ DesiredVolume volume_of(const Project& project, const Volume& volume, const Stri
   return made;
 }
 
+const Service& service_named(const Project& project, const std::string& name) {
+  const auto found = project.services.find(name);
+  if (found == project.services.end())
+    throw NotPossible("there is no service " + name + " in project " + project.name);
+  return found->second;
+}
+
+DesiredContainer numbered(DesiredContainer made, const Project& project, int number) {
+  made.number = number;
+  made.spec.name = container_name(project, project.services.at(made.service), number);
+  made.spec.labels[label::number] = std::to_string(number);
+  made.spec.labels[label::oneoff] = "False";
+  return made;
+}
+
 }  // namespace
 
 Desired desired(const Project& project, const DesiredOptions& options) {
@@ -161,22 +177,30 @@ Desired desired(const Project& project, const DesiredOptions& options) {
     for (auto& line : without_effect(service)) all.warnings.push_back(std::move(line));
     if (service.replicas <= 0) continue;
     DesiredContainer made = container_of(project, service, options);
-    made.spec.labels[label::oneoff] = "False";
-    for (made.number = 1; made.number <= service.replicas; ++made.number) {
-      made.spec.name = container_name(project, service, made.number);
-      made.spec.labels[label::number] = std::to_string(made.number);
-      all.containers.push_back(made);
-    }
+    for (int number = 1; number <= service.replicas; ++number)
+      all.containers.push_back(numbered(made, project, number));
   }
   return all;
 }
 
+void make_folders(const Strings& folders) {
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    if (std::filesystem::exists(folder, error)) continue;
+    std::filesystem::create_directories(folder, error);
+    if (error)
+      throw NotPossible("the folder " + folder + " of a mount cannot be made: " + error.message());
+  }
+}
+
+DesiredContainer desired_container(const Project& project, const std::string& service, int number,
+                                   const DesiredOptions& options) {
+  return numbered(container_of(project, service_named(project, service), options), project, number);
+}
+
 DesiredContainer desired_oneoff(const Project& project, const std::string& service,
                                 const OneOffOptions& options) {
-  const auto found = project.services.find(service);
-  if (found == project.services.end())
-    throw NotPossible("there is no service " + service + " in project " + project.name);
-  Service once = found->second;
+  Service once = service_named(project, service);
   once.ports.clear();
   once.restart.reset();
   once.healthcheck.disabled = true;

@@ -56,6 +56,10 @@ struct Desired {
 // NotPossible names what cannot be made, with its service.
 Desired desired(const Project& project, const DesiredOptions& options);
 
+// The n-th container of a service, from 1. NotPossible where the project has no such service.
+DesiredContainer desired_container(const Project& project, const std::string& service, int number,
+                                   const DesiredOptions& options);
+
 // What `docker compose run --rm` makes of a service: no ports, no restart, not found under the
 // service's name, left alone by a plain `down`. `slug` are 64 hexadecimal digits, drawn by the
 // caller.
@@ -66,5 +70,8 @@ struct OneOffOptions {
 };
 DesiredContainer desired_oneoff(const Project& project, const std::string& service,
                                 const OneOffOptions& options);
+
+// Those that are missing, before an engine makes them as root. Throws NotPossible.
+void make_folders(const Strings& folders);
 
 }  // namespace compose

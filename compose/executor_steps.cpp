@@ -1,10 +1,7 @@
 #include "compose/executor_steps.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
 
 #include "container/ephemeral.hpp"
 
@@ -17,17 +14,6 @@ using container::ContainerStatus;
 using container::EngineError;
 using container::Health;
 using container::Task;
-
-// An engine would make them as root.
-void make_folders(const Strings& folders) {
-  for (const std::string& folder : folders) {
-    std::error_code error;
-    if (std::filesystem::exists(folder, error)) continue;
-    std::filesystem::create_directories(folder, error);
-    if (error)
-      throw StepFailed("the folder " + folder + " of a mount cannot be made: " + error.message());
-  }
-}
 
 bool is_over(const ContainerState& state) {
   return state.status == ContainerStatus::exited || state.status == ContainerStatus::dead ||
@@ -79,8 +65,7 @@ Task<> StepRunner::create(const Step& step) {
   const std::string id = co_await engine_.create(wanted.spec);
   ids_[step.subject] = id;
   made_.push_back({step.action, step.subject, id});
-  if (!wanted.files.empty())
-    co_await engine_.put_archive(id, "/", container::make_tar(wanted.files));
+  co_await container::put_files(engine_, id, wanted.files);
 }
 
 Task<> StepRunner::stop(const Step& step) {

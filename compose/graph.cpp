@@ -58,4 +58,12 @@ std::set<std::string> with_dependencies(const Project& project, const Strings& w
   return {walk.order().begin(), walk.order().end()};
 }
 
+std::set<std::string> dependencies_of(const Project& project, const Strings& services) {
+  std::set<std::string> all;
+  for (const auto& name : services)
+    for (const auto& other : with_dependencies(project, {name}))
+      if (other != name) all.insert(other);
+  return all;
+}
+
 }  // namespace compose

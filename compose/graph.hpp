@@ -13,5 +13,7 @@ Strings start_order(const Project& project);
 
 // These services and all that they depend on; empty `wanted` = all that are enabled.
 std::set<std::string> with_dependencies(const Project& project, const Strings& wanted);
+// What each of these depends on, over any number of steps; itself only where another one does.
+std::set<std::string> dependencies_of(const Project& project, const Strings& services);
 
 }  // namespace compose

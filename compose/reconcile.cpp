@@ -28,9 +28,10 @@ class UpPlanner {
       : project_(project), wanted_(wanted), seen_(seen), choices_(choices) {
     plan_.project = wanted.project;
     plan_.warnings = wanted.warnings;
-    chosen_ = with_dependencies(project, choices.services);
     if (choices.dependencies_only)
-      for (const auto& name : choices.services) chosen_.erase(name);
+      chosen_ = dependencies_of(project, choices.services);
+    else
+      chosen_ = with_dependencies(project, choices.services);
   }
 
   Plan make() {
@@ -40,7 +41,10 @@ class UpPlanner {
     for (const auto& volume : wanted_.volumes) add_volume(volume);
     for (const auto& name : start_order(project_))
       if (chosen_.contains(name)) add_service(project_.services.at(name));
-    add_surplus();
+    if (choices_.dependencies_only)
+      for (const auto& name : choices_.services) conditions_of(project_.services.at(name));
+    else
+      add_surplus();
     add_orphans();
     if (choices_.wait_ready) add_readiness();
     return std::move(plan_);

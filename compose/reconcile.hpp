@@ -29,8 +29,10 @@ struct Owner {
 enum class Recreate { changed, always, never };
 
 struct UpChoices {
-  Strings services = {};           // these and what they depend on; empty = all
-  bool dependencies_only = false;  // what `services` depend on, and not they themselves
+  Strings services = {};  // these and what they depend on; empty = all
+  // What each of `services` depends on, and not it itself: its containers are somebody else's. The
+  // plan ends with its conditions met.
+  bool dependencies_only = false;
   Recreate recreate = Recreate::changed;
   bool remove_orphans = false;
   bool wait_ready = false;          // the plan ends with every service ready

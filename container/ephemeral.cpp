@@ -130,6 +130,10 @@ Task<std::string> create_fenced(Engine& engine, const ContainerSpec& spec, const
   co_return found.id;
 }
 
+Task<> put_files(Engine& engine, std::string id, std::vector<TarFile> files) {
+  if (!files.empty()) co_await engine.put_archive(id, "/", make_tar(files));
+}
+
 namespace {
 
 // Kind running: it was started, now or before.

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "container/engine.hpp"
+#include "container/tar.hpp"
 
 namespace container {
 
@@ -32,6 +33,9 @@ double parse_engine_time(const std::string& text);
 // labels and it has not ended, else EngineError 409.
 using Ours = std::function<bool(const std::map<std::string, std::string>& labels)>;
 Task<std::string> create_fenced(Engine& engine, const ContainerSpec& spec, const Ours& ours);
+
+// Into a container that is not started yet, each by its path below /.
+Task<> put_files(Engine& engine, std::string id, std::vector<TarFile> files);
 
 // Tells of an exit: `on_exit` is called once, from the engine's thread, when a wait ends or is cut;
 // inspect() then says what happened. Destroying it cancels.

@@ -18,6 +18,9 @@ inline constexpr char gpus[] = "campaignctl.gpus";
 // has no run.
 inline constexpr char service[] = "campaignctl.service";
 inline constexpr char worker[] = "campaignctl.worker";
+// Of a service that those of the runs depend on, by its name in the compose file: it has no run
+// and no worker.
+inline constexpr char dependency[] = "campaignctl.dependency";
 // On the server beside the container of a run; the value is empty.
 inline constexpr char server[] = "campaignctl.server";
 

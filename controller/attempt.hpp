@@ -36,6 +36,7 @@ struct ProcessEnding {
   double started_utc = 0, finished_utc = 0;
   std::optional<campaign::Outcome> outcome;  // the launcher's own
   std::optional<ServerEnding> server;        // it ended before its client
+  std::optional<std::string> dependency;     // a service it depends on ended first: which, and how
 };
 
 // Why we ended it ourselves, if we did.

@@ -54,6 +54,9 @@ Classified classify(const ProcessEnding& ending, OurStop our_stop) {
     return {FailureClass::stalled, "gave no sign of life (output, metrics) and was stopped"};
   if (our_stop == OurStop::stopped) return {FailureClass::interrupted, "stopped on request"};
   const bool failed = ending.signal || ending.exit_code.value_or(0) != 0;
+  if (ending.dependency)
+    return {FailureClass::infra,
+            "while it ran, a service that it depends on fell: " + *ending.dependency};
   if (ending.server && !ending.engine_gap) return classify_server(*ending.server);
   if (ending.engine_gap && failed && looks_like_the_engines_doing(ending))
     return {FailureClass::infra,

@@ -35,29 +35,38 @@ std::string why_left(const Labels& labels) {
   return "";
 }
 
-Task<DownResult> remove_all(container::Engine& engine, const DownRequest& request,
-                            const std::string& uid) {
-  DownResult result;
-  for (const auto& summary : co_await engine.list({{container::label::uid, uid}})) {
-    const std::string why = uid.empty() ? why_left(summary.labels) : "";
-    if (!why.empty() && !request.force) {
-      result.left.push_back(summary.name + ": " + why);
-      continue;
-    }
-    co_await engine.remove(summary.id, true);
-    result.removed.push_back(summary.name);
+class Removal {
+ public:
+  Removal(container::Engine& engine, const DownRequest& request, const std::string& uid)
+      : engine_(engine), force_(request.force), proved_(!uid.empty()), uid_(uid) {}
+
+  Task<DownResult> all() {
+    const Labels ours = {{container::label::uid, uid_}};
+    for (const auto& one : co_await engine_.list(ours))
+      if (may_go(one.name, one.labels)) co_await engine_.remove(one.id, true);
+    for (const auto& one : co_await engine_.networks().list(ours))
+      if (may_go("network " + one.name, one.labels)) co_await engine_.networks().remove(one.id);
+    for (const auto& one : co_await engine_.volumes().list(ours))
+      if (may_go("volume " + one.name, one.labels)) co_await engine_.volumes().remove(one.name);
+    co_return std::move(result_);
   }
-  for (const auto& network : co_await engine.networks().list({{container::label::uid, uid}})) {
-    const std::string why = uid.empty() ? why_left(network.labels) : "";
-    if (!why.empty() && !request.force) {
-      result.left.push_back("network " + network.name + ": " + why);
-      continue;
-    }
-    co_await engine.networks().remove(network.id);
-    result.removed.push_back("network " + network.name);
+
+ private:
+  bool may_go(const std::string& name, const Labels& labels) {
+    const std::string why = proved_ || force_ ? "" : why_left(labels);
+    if (why.empty())
+      result_.removed.push_back(name);
+    else
+      result_.left.push_back(name + ": " + why);
+    return why.empty();
   }
-  co_return result;
-}
+
+  container::Engine& engine_;
+  bool force_;
+  bool proved_;            // its campaign's lock is ours
+  const std::string uid_;  // "" = anybody's
+  DownResult result_;
+};
 
 }  // namespace
 
@@ -82,10 +91,13 @@ DownResult down(const DownRequest& request) {
                        "no container engine was found; `campaignctl doctor` says what was tried");
   const auto engine = container::make_docker_engine(io, {.endpoint = *endpoint});
   DownResult result;
-  if (request.located)
-    result = *run_sync<DownResult>(io, remove_all(*engine, request, uid), nullptr);
+  if (request.located) {
+    Removal own(*engine, request, uid);
+    result = *run_sync<DownResult>(io, own.all(), nullptr);
+  }
   if (!request.orphans) return result;
-  DownResult orphans = *run_sync<DownResult>(io, remove_all(*engine, request, ""), nullptr);
+  Removal unowned(*engine, request, "");
+  DownResult orphans = *run_sync<DownResult>(io, unowned.all(), nullptr);
   result.removed.insert(result.removed.end(), orphans.removed.begin(), orphans.removed.end());
   result.left.insert(result.left.end(), orphans.left.begin(), orphans.left.end());
   return result;

@@ -254,7 +254,7 @@ SessionView read_session(const Located& located) {
   } catch (const std::runtime_error& error) {
     throw CommandError(ExitCode::damaged, located.session.folder.string() + ": " + error.what());
   }
-  view.campaign = campaign::decode_campaign(view.manifest.document, view.manifest.file);
+  view.campaign = campaign::campaign_of(view.manifest);
   view.results.folder =
       fs::path(view.manifest.results_dir) / view.manifest.campaign_id / view.manifest.session;
   campaign::SessionState state = campaign::read_session(located.session);

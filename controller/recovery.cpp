@@ -252,6 +252,7 @@ Task<campaign::ReconcileInput> observe(const RunContext& context, container::Eng
   if (engine)
     for (const auto& summary :
          co_await engine->list({{container::label::uid, context.manifest->uid}})) {
+      if (summary.labels.contains(container::label::dependency)) continue;
       const std::string run = label_of(summary, container::label::run);
       input.containers.push_back(
           {.run = run,
@@ -286,6 +287,8 @@ Task<int> sweep(container::Engine& engine, const std::string& uid) {
   }
   for (const auto& network : co_await engine.networks().list({{container::label::uid, uid}}))
     co_await engine.networks().remove(network.id);
+  for (const auto& volume : co_await engine.volumes().list({{container::label::uid, uid}}))
+    co_await engine.volumes().remove(volume.name);
   co_return removed;
 }
 

@@ -241,11 +241,11 @@ void Sequencer::claim(Attempt& attempt) {
   attempt.paths = attempt_paths(context_.results, attempt);
   attempt.position = fold_.position + 1;
   attempt.claimed_boottime = context_.clock->boottime();
-  const bool docker = attempt.runner->type == campaign::RunnerType::docker;
-  if (docker && attempt.runner->persistent()) {
-    attempt.service = service_of(*context_.campaign, attempt.experiment->backend);
+  const bool contained = attempt.runner->type != campaign::RunnerType::local;
+  if (contained && attempt.runner->persistent()) {
+    attempt.service = service_of(*context_.campaign, attempt);
     attempt.container_name = held_name(context_.manifest->uid, attempt.service, attempt.worker);
-  } else if (docker) {
+  } else if (contained) {
     attempt.container_name = container_name(context_.manifest->uid, attempt.run, attempt.number);
   }
   std::vector<campaign::Event> events;
@@ -255,7 +255,7 @@ void Sequencer::claim(Attempt& attempt) {
                                             .attempt = attempt.number,
                                             .worker = attempt.worker,
                                             .container = attempt.container_name,
-                                            .engine_id = docker ? context_.engine_id : "",
+                                            .engine_id = contained ? context_.engine_id : "",
                                             .host = context_.host,
                                             .position = attempt.position,
                                             .service = attempt.service});

@@ -111,6 +111,7 @@ Task<> SessionRun::tear_down() {
     if (loop_.stop.level() == StopLevel::kill) host_->hurry();
     co_await host_->shut_down();
     if (servers_) co_await servers_->close();
+    if (compose_) co_await compose_->close();
   } catch (const std::exception& error) {
     request_.progress->note(std::string("containers are left for the next start: ") + error.what());
   }

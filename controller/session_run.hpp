@@ -41,6 +41,8 @@ class SessionRun {
   void take_up_times();
   Belonging belonging() const;
   void make_runners();
+  void make_compose_side();
+  void make_container_runners(const PayloadContext& payload);
   Runner& runner_of(const Attempt& attempt);
   Task<bool> engine_is_back();
   Task<> ask_engine_anew();
@@ -89,10 +91,12 @@ class SessionRun {
   const campaign::Clock& clock_;
   OpenState state_;
   std::unique_ptr<container::Engine> engine_;
+  std::optional<compose::Project> project_;  // where a runner is a service of a compose file
   std::optional<Site> site_;
   std::unique_ptr<Ledger> ledger_;
   RunContext context_;
   std::unique_ptr<supervise::Host> host_;
+  std::unique_ptr<ComposeSide> compose_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;

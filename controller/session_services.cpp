@@ -47,6 +47,7 @@ void SessionRun::begin_services() {
                         .on_event = [this](const container::EngineEvent& event) {
                           docker_->tell(event);
                           persistent_->tell(event);
+                          if (compose_) compose_->tell(event);
                         }});
 }
 

@@ -11,6 +11,7 @@
 #include "campaign/config/placeholders.hpp"
 #include "campaign/state/files.hpp"
 #include "container/docker_engine.hpp"
+#include "controller/compose_services.hpp"
 #include "controller/errors.hpp"
 #include "controller/recovery.hpp"
 
@@ -33,6 +34,13 @@ std::string host_name() {
   return names.nodename;
 }
 
+campaign::PullPolicy pull_policy(const compose::Service& service) {
+  using When = compose::PullPolicy::When;
+  if (service.pull_policy.when == When::always) return campaign::PullPolicy::always;
+  if (service.pull_policy.when == When::never) return campaign::PullPolicy::never;
+  return campaign::PullPolicy::missing;
+}
+
 }  // namespace
 
 void SessionRun::prepare_folders() {
@@ -42,8 +50,8 @@ void SessionRun::prepare_folders() {
 
 bool SessionRun::uses_containers() const {
   for (const auto& experiment : state_.manifest.plan.experiments)
-    if (campaign::runner_for(state_.campaign, experiment.backend)->type ==
-        campaign::RunnerType::docker)
+    if (campaign::runner_for(state_.campaign, experiment.backend)->type !=
+        campaign::RunnerType::local)
       return true;
   return false;
 }
@@ -52,18 +60,23 @@ std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
   std::map<std::string, campaign::PullPolicy> names;
   for (const auto& experiment : state_.manifest.plan.experiments) {
     const campaign::Runner& runner = *campaign::runner_for(state_.campaign, experiment.backend);
-    if (runner.type != campaign::RunnerType::docker) continue;
+    if (runner.type == campaign::RunnerType::local) continue;
     const campaign::Placeholders with{.parameters = &experiment.config,
                                       .vars = &state_.campaign.vars};
-    names[campaign::expand(runner.image, with)] = runner.pull;
+    if (!runner.image.empty()) names[campaign::expand(runner.image, with)] = runner.pull;
     if (runner.server && !runner.server->image.empty())
       names[campaign::expand(runner.server->image, with)] = runner.pull;
   }
+  if (project_)
+    for (const auto& [name, service] : project_->services)
+      names.emplace(service.image, pull_policy(service));
   return names;
 }
 
 void SessionRun::connect() {
   if (!uses_containers()) return;
+  if (!services_in_use(state_.campaign, state_.manifest.plan).empty())
+    project_ = session_project(state_.campaign, state_.manifest);
   std::vector<std::string> tried;
   const auto endpoint =
       container::find_endpoint({.environment = campaign::process_environment(),
@@ -83,6 +96,10 @@ void SessionRun::connect() {
                     .images = images(),
                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
   take_image_identities();
+  const auto given_up = [this] { return loop_.stop.now(); };
+  if (project_ &&
+      !run_until_done(loop_.io, refuse_foreign(*engine_, *project_, state_.manifest.uid), given_up))
+    stopped_early();
 }
 
 void SessionRun::take_image_identities() {
@@ -155,36 +172,59 @@ void SessionRun::fill_context() {
 void SessionRun::make_runners() {
   const PayloadContext payload{.campaign = &state_.campaign,
                                .manifest = &state_.manifest,
-                               .environment = context_.environment};
-  const auto cancelled = [this] { return loop_.stop.now(); };
+                               .environment = context_.environment,
+                               .project = project_ ? &*project_ : nullptr};
   make_host();
-  if (site_) {
-    servers_ = std::make_unique<ServerSide>(ServerSideParts{.engine = engine_.get(),
-                                                            .site = &*site_,
-                                                            .payload = payload,
-                                                            .belonging = belonging(),
-                                                            .wake = &loop_.wake,
-                                                            .cancelled = cancelled});
-    docker_ = std::make_unique<DockerRunner>(DockerRunnerParts{.engine = engine_.get(),
-                                                               .site = &*site_,
-                                                               .payload = payload,
-                                                               .belonging = belonging(),
-                                                               .wake = &loop_.wake,
-                                                               .servers = servers_.get()});
-    persistent_ = std::make_unique<PersistentRunner>(PersistentRunnerParts{
-        .engine = engine_.get(),
-        .site = &*site_,
-        .payload = payload,
-        .belonging = belonging(),
-        .wake = &loop_.wake,
-        .results = state_.results,
-        .host = host_.get(),
-        .servers = servers_.get(),
-        .cancelled = cancelled,
-        .note = [this](const std::string& line) { request_.progress->note(line); }});
-  }
+  if (project_) make_compose_side();
+  if (site_) make_container_runners(payload);
   local_ = std::make_unique<LocalRunner>(LocalRunnerParts{
       .payload = payload, .launcher = own_launcher().string(), .wake = &loop_.wake});
+}
+
+void SessionRun::make_compose_side() {
+  compose_ = std::make_unique<ComposeSide>(
+      ComposeSideParts{.engine = engine_.get(),
+                       .site = &*site_,
+                       .project = &*project_,
+                       .in_use = services_in_use(state_.campaign, state_.manifest.plan),
+                       .workers = state_.campaign.execution.workers,
+                       .belonging = belonging(),
+                       .host = host_.get(),
+                       .wake = &loop_.wake,
+                       .health = state_.campaign.health_check,
+                       .logs = state_.results.folder / "services",
+                       .cancelled = [this] { return loop_.stop.now(); },
+                       .note = [this](const std::string& line) { request_.progress->note(line); }});
+}
+
+void SessionRun::make_container_runners(const PayloadContext& payload) {
+  const auto cancelled = [this] { return loop_.stop.now(); };
+  servers_ = std::make_unique<ServerSide>(ServerSideParts{.engine = engine_.get(),
+                                                          .site = &*site_,
+                                                          .payload = payload,
+                                                          .belonging = belonging(),
+                                                          .wake = &loop_.wake,
+                                                          .compose = compose_.get(),
+                                                          .cancelled = cancelled});
+  docker_ = std::make_unique<DockerRunner>(DockerRunnerParts{.engine = engine_.get(),
+                                                             .site = &*site_,
+                                                             .payload = payload,
+                                                             .belonging = belonging(),
+                                                             .wake = &loop_.wake,
+                                                             .servers = servers_.get(),
+                                                             .compose = compose_.get()});
+  persistent_ = std::make_unique<PersistentRunner>(PersistentRunnerParts{
+      .engine = engine_.get(),
+      .site = &*site_,
+      .payload = payload,
+      .belonging = belonging(),
+      .wake = &loop_.wake,
+      .results = state_.results,
+      .host = host_.get(),
+      .servers = servers_.get(),
+      .compose = compose_.get(),
+      .cancelled = cancelled,
+      .note = [this](const std::string& line) { request_.progress->note(line); }});
 }
 
 void SessionRun::take_up_times() {

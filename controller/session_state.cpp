@@ -80,6 +80,7 @@ void begin_session(OpenState& state, const campaign::Clock& clock) {
               .name = state.campaign.name,
               .file = state.campaign.file,
               .document = state.campaign.document,
+              .services = state.campaign.services,
               .plan = campaign::make_plan(state.campaign),
               .state_dir = state.campaign.io.state_dir,
               .results_dir = state.campaign.io.results_dir,
@@ -130,7 +131,7 @@ void continue_session(OpenState& state, const UpOptions& options) {
   Continuation next = continue_plan(state.campaign, state.manifest, state.fold);
   if (next.changes.empty()) {
     const auto min_free = state.campaign.io.min_free;
-    state.campaign = campaign::decode_campaign(state.manifest.document, state.manifest.file);
+    state.campaign = campaign::campaign_of(state.manifest);
     state.campaign.io.min_free = min_free;
     return;
   }
@@ -148,6 +149,7 @@ void continue_session(OpenState& state, const UpOptions& options) {
       state.changed_runs.push_back(std::move(run));
   state.manifest.plan = std::move(next.plan);
   state.manifest.document = state.campaign.document;
+  state.manifest.services = state.campaign.services;
   state.manifest.config_hash =
       campaign::sha256_hex(campaign::canonical_json(state.manifest.document));
   state.revised = true;
@@ -174,7 +176,7 @@ Continuation continue_plan(const campaign::Campaign& now, const campaign::Manife
   Continuation next;
   next.plan = campaign::make_plan(now);
   campaign::keep_names(next.plan, before.plan.experiments);
-  const campaign::Campaign earlier = campaign::decode_campaign(before.document, before.file);
+  const campaign::Campaign earlier = campaign::campaign_of(before);
   next.changes = campaign::compare_plans({&earlier, &before.plan}, {&now, &next.plan});
   if (next.changes.empty()) return next;
   for (const PlanChange& change : next.changes)

@@ -12,7 +12,7 @@
 
 namespace campaign {
 
-enum class RunnerType { docker, local };
+enum class RunnerType { docker, compose, local };
 enum class PullPolicy { missing, always, never };
 // ephemeral: a container for each run; persistent: one that is held alive, each run an exec in it.
 enum class Strategy { ephemeral, persistent };
@@ -58,8 +58,9 @@ struct Ready {
 
 // What runs beside a client, which reaches it as the host `server`.
 struct Server {
-  std::string image;  // "" = the runner's
-  Argv command;       // empty = the image's
+  std::string image;    // "" = the runner's
+  std::string service;  // of the compose file; "" = the runner's
+  Argv command;         // empty = the image's
   std::map<std::string, std::string> env;
   std::vector<std::string> ports;  // published on the host: "8000", "8080:8000", "127.0.0.1:..."
   std::optional<Ready> ready;      // none = it runs
@@ -70,6 +71,7 @@ struct Server {
 struct Runner {
   RunnerType type = RunnerType::docker;
   std::string image;
+  std::string service;  // of the compose file; "" = the one that has the backend's name
   PullPolicy pull = PullPolicy::missing;
   Argv command;
   std::optional<Argv> entrypoint;  // none = the image's
@@ -114,6 +116,8 @@ struct Runner {
 struct ContainerDefaults {
   std::vector<Strategy> strategy = {Strategy::ephemeral};
   std::string engine;  // "unix:///PATH", "tcp://HOST:PORT"; "" = the one that is found
+  std::vector<std::string> compose_files;  // absolute paths, merged in their order
+  std::string project_name;                // "" = made of the campaign's id and uid
   bool operator==(const ContainerDefaults&) const = default;
 };
 
@@ -245,11 +249,18 @@ struct Campaign {
   Hooks hooks;
   Collect collect;
   std::vector<std::string> group_by;
+  // Of the compose files, by name: what a service is and the names of those that it depends on, for
+  // the identity of experiments. Filled by add_services, not by the loader.
+  std::map<std::string, Value> services;
   std::vector<std::string> warnings;  // notices with their places, for stderr
   bool operator==(const Campaign&) const = default;
 };
 
 // The runner of a backend: runners[backend], else `runner`. nullptr when there is none.
 const Runner* runner_for(const Campaign& campaign, const std::string& backend);
+
+// What the compose files say, as a map by service: {"depends_on": [names], "service": {...}}. A
+// service whose name is a backend without any runner becomes that backend's.
+void add_services(Campaign& campaign, std::map<std::string, Value> services);
 
 }  // namespace campaign

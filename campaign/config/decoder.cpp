@@ -20,7 +20,9 @@ void search(const Section& section, std::string_view key, const std::string& pre
 
 std::string kinds_text(unsigned kinds) {
   std::string text;
-  for (const auto& [kind, name] : {std::pair{docker_runner, "`docker`"}, {local_runner, "`local`"}})
+  for (const auto& [kind, name] : {std::pair{docker_runner, "`docker`"},
+                                   {compose_runner, "`compose`"},
+                                   {local_runner, "`local`"}})
     if (kinds & kind) text += (text.empty() ? "" : " and ") + std::string(name);
   return text;
 }

@@ -36,6 +36,8 @@ class Decoder {
   std::optional<std::vector<std::string>> argv(const Field& field, const Value& value);
   // A list of texts; one text counts as a list of one.
   std::optional<std::vector<std::string>> strings(const Field& field, const Value& value);
+  // A list of files, or one, each made absolute in `value` too. Of a fresh document they are there.
+  std::optional<std::vector<std::string>> files(const Field& field, Value& value);
   bool is_map(const Value& value, const char* expected);
   bool is_list(const Value& value, const char* expected);
   void check_template(const Value& at, std::string_view text);

@@ -45,7 +45,13 @@ enum class FieldType {
   unsupported
 };
 
-enum RunnerKind : unsigned { any_runner = 0, docker_runner = 1, local_runner = 2 };
+enum RunnerKind : unsigned {
+  any_runner = 0,
+  docker_runner = 1,
+  compose_runner = 2,
+  container_runner = docker_runner | compose_runner,
+  local_runner = 4
+};
 
 struct Field {
   // Stores a checked value in the member of `target`, and brings `value` to its absolute form

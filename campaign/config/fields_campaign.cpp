@@ -283,6 +283,26 @@ struct DefaultStrategy {
   bool overrides = false;  // said on the command line: it is laid over all runners
 };
 
+// One that says neither what it is nor an image is a service, where the campaign has a compose
+// file.
+void settle_type(Decoder& d, Value& given, Runner& runner, const ContainerDefaults& container) {
+  const bool said = given.find("type") || given.find("image") || given.find("service");
+  if (!said && container.compose_files.empty()) {
+    return d.fail(given,
+                  "`type` is missing: say `type: local`, or give an `image` for a docker runner");
+  }
+  if (!said) {
+    runner.type = RunnerType::compose;
+    for (const auto& [key, value] : given.members()) {
+      const Field* field = runner_section()->find(key);
+      if (field && field->applies && !(field->applies & compose_runner))
+        d.fail_key(given, key, "does not apply to a `compose` runner, which this one is");
+    }
+  }
+  if (runner.type == RunnerType::compose && container.compose_files.empty())
+    d.fail(given, "a `compose` runner needs `container.compose_file`");
+}
+
 void settle_strategy(Decoder& d, Value& given, Runner& runner, const DefaultStrategy& otherwise) {
   if (runner.type == RunnerType::local) return;
   if (!runner.strategy_written || otherwise.overrides) runner.strategy = otherwise.strategy;
@@ -298,13 +318,17 @@ void settle_strategy(Decoder& d, Value& given, Runner& runner, const DefaultStra
              "container than the one that is measured");
 }
 
-void settle_strategies(Decoder& d, Value& map, C& campaign) {
+void settle_runners(Decoder& d, Value& map, C& campaign) {
   const Value* strategy = map.at_path("container.strategy");
   const DefaultStrategy otherwise{.strategy = campaign.container.strategy,
                                   .overrides = strategy && strategy->origin().file == "--set"};
-  if (Value* given = map.find("runner"); given && campaign.runner) {
+  const auto settle = [&](Value& given, Runner& runner) {
+    settle_type(d, given, runner, campaign.container);
+    settle_strategy(d, given, runner, otherwise);
+  };
+  if (Value* given = map.find("runner"); given && given->is_map() && campaign.runner) {
     const Decoder::Scope scope(d, "runner");
-    settle_strategy(d, *given, *campaign.runner, otherwise);
+    settle(*given, *campaign.runner);
   }
   for (const char* key : {"runners", "backends"}) {
     Value* all = map.find(key);
@@ -313,21 +337,22 @@ void settle_strategies(Decoder& d, Value& map, C& campaign) {
     for (auto& [name, given] : all->members()) {
       const Decoder::Scope inner(d, name);
       const auto found = campaign.runners.find(name);
-      if (found != campaign.runners.end()) settle_strategy(d, given, found->second, otherwise);
+      if (found != campaign.runners.end() && given.is_map()) settle(given, found->second);
     }
   }
 }
 
 void check_campaign(Decoder& d, Value& map, void* target) {
   auto& campaign = *static_cast<C*>(target);
-  settle_strategies(d, map, campaign);
+  settle_runners(d, map, campaign);
   check_zip(d, map, campaign);
   check_experiment_names(d, campaign);
   const bool says =
       map.find("axes") || map.find("grid") || map.find("configs") || map.find("experiments");
   if (!says && !has_experiments(campaign))
     d.fail(map, "no experiments: give `axes`, `configs` or `experiments`");
-  if (!map.find("runner") && !map.find("runners") && !map.find("backends")) {
+  if (!map.find("runner") && !map.find("runners") && !map.find("backends") &&
+      campaign.container.compose_files.empty()) {
     d.fail(map, "`runner` is missing: how an experiment is executed");
   }
 }

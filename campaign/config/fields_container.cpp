@@ -90,10 +90,29 @@ void store_engine(Decoder& d, const Field& f, Value& value, void* target) {
   static_cast<ContainerDefaults*>(target)->engine = *text;
 }
 
+void store_compose_files(Decoder& d, const Field& f, Value& value, void* target) {
+  if (const auto files = d.files(f, value))
+    static_cast<ContainerDefaults*>(target)->compose_files = *files;
+}
+
+void store_project_name(Decoder& d, const Field& f, Value& value, void* target) {
+  const auto text = d.text(f, value);
+  if (!text) return;
+  const bool first = !text->empty() && (std::isdigit(static_cast<unsigned char>(text->front())) ||
+                                        std::islower(static_cast<unsigned char>(text->front())));
+  if (!first ||
+      text->find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") != std::string::npos)
+    return d.fail(value, "expected lower-case letters, digits, `_` and `-`, a letter or digit " +
+                             std::string("first, not ") + describe(value));
+  static_cast<ContainerDefaults*>(target)->project_name = *text;
+}
+
 std::vector<Field> server_rows() {
   using S = Server;
   return {
       text_field<&S::image>("image", "its image; the runner's where unsaid").filled().like("srv:1"),
+      text_field<&S::service>("service", "of the compose file; the runner's where unsaid")
+          .like("engine"),
       argv_field<&S::command>("command", "its command; the image's where unsaid").like("[serve]"),
       row({FieldType::env, "env", "its variables; ${VAR} is filled in when a run is prepared"},
           store_server_env)
@@ -157,7 +176,14 @@ const Section* container_section() {
                       "socket"},
                      store_engine)
                      .like("\"unix:///run/docker.sock\""),
-                 unsupported_field("compose_file"), unsupported_field("project_name")}};
+                 row({FieldType::paths, "compose_file",
+                      "whose services `compose` runners are; several are merged as by `-f`"},
+                     store_compose_files)
+                     .like("compose.yaml"),
+                 row({FieldType::name, "project_name",
+                      "of what is made of it; else the campaign's id and four digits of its uid"},
+                     store_project_name)
+                     .like("bench")}};
   return &section;
 }
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 
 #include "campaign/config/field_makers.hpp"
 #include "campaign/config/field_texts.hpp"
@@ -20,23 +19,7 @@ void replace(Value& value, std::string text) {
 }
 
 void store_env_file(Decoder& d, const Field& f, Value& value, void* target) {
-  auto texts = d.strings(f, value);
-  if (!texts) return;
-  if (!value.is_list()) {
-    const Origin origin = value.origin();
-    value = Value::list({value});
-    value.set_origin(origin);
-  }
-  for (std::size_t i = 0; i < value.items().size(); ++i) {
-    const Decoder::Scope scope(d, Decoder::index(i));
-    Value& item = value.items()[i];
-    if (!item.is_scalar()) continue;
-    replace(item, d.absolute(item.written()));
-    if (d.fresh() && !std::filesystem::exists(item.as_string())) {
-      d.fail(item, "no such file: " + item.as_string());
-    }
-    static_cast<R*>(target)->env_file.push_back(item.as_string());
-  }
+  if (const auto files = d.files(f, value)) static_cast<R*>(target)->env_file = *files;
 }
 
 std::optional<Volume> parse_volume(Decoder& d, const Value& item) {
@@ -192,8 +175,10 @@ void store_strategy(Decoder& d, const Field& f, Value& value, void* target) {
 
 unsigned kind_of(Decoder&, const Value& map) {
   const Value* type = map.find("type");
-  if (!type) return map.find("image") ? docker_runner : any_runner;
+  if (!type && map.find("image")) return docker_runner;
+  if (!type) return map.find("service") ? compose_runner : any_runner;
   if (type->written() == "docker") return docker_runner;
+  if (type->written() == "compose") return compose_runner;
   return type->written() == "local" ? local_runner : any_runner;
 }
 
@@ -202,9 +187,7 @@ void check_runner(Decoder& d, Value& map, void* target) {
   const Value* timeout = map.find("timeout");
   runner.timeout_written = timeout && !timeout->is_null();
   const unsigned kind = kind_of(d, map);
-  if (!map.find("type") && kind == any_runner) {
-    d.fail(map, "`type` is missing: say `type: local`, or give an `image` for a docker runner");
-  }
+  if (kind == compose_runner) runner.type = RunnerType::compose;
   if (kind == docker_runner && !map.find("image"))
     d.fail(map, "`image` is missing: a docker runner needs one");
   if (kind == local_runner && !map.find("command"))
@@ -215,15 +198,17 @@ void check_runner(Decoder& d, Value& map, void* target) {
   }
 }
 
-Field docker_row(const About& about, Field::Store store) {
-  return row(about, store).on(docker_runner);
+Field container_row(const About& about, Field::Store store) {
+  return row(about, store).on(container_runner);
 }
 
 std::vector<Field> process_rows() {
   return {
-      choice_field<&R::type>("type", "how a run is executed; `docker` where an image is given",
-                             {"docker", "local"})
-          .refuse({"compose", "plugin"})
+      choice_field<&R::type>("type",
+                             "how a run is executed; where unsaid `docker` with an image, else "
+                             "`compose`",
+                             {"docker", "compose", "local"})
+          .refuse({"plugin"})
           .like("local"),
       row({FieldType::text, "image", "resolved once to an image id, kept in the manifest"},
           store_image)
@@ -234,11 +219,15 @@ std::vector<Field> process_rows() {
           .otherwise("missing")
           .on(docker_runner)
           .like("never"),
+      text_field<&R::service>(
+          "service", "of `container.compose_file`; the one with the backend's name where unsaid")
+          .on(compose_runner)
+          .like("worker"),
       argv_field<&R::command>("command",
                               "a list of words, or one text that is split as a shell splits words")
           .like("[sh, -c, \"exit 3\"]"),
       argv_field<&R::entrypoint>("entrypoint", "instead of the image's; [] for none")
-          .on(docker_runner)
+          .on(container_runner)
           .like("[/bin/sh]"),
       row({FieldType::path, "workdir",
            "working directory; inside the container, or relative to this file"},
@@ -290,75 +279,78 @@ Field env_compat_row() {
 
 std::vector<Field> container_rows() {
   return {
-      docker_row({FieldType::text, "user", "`host` (who starts the campaign), `image`, or UID:GID"},
-                 store_user)
+      container_row(
+          {FieldType::text, "user", "`host` (who starts the campaign), `image`, or UID:GID"},
+          store_user)
           .otherwise("host")
           .like("\"1000:1000\""),
-      docker_row({FieldType::volumes, "volumes",
-                  "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path, else a named volume"},
-                 store_volumes)
+      container_row({FieldType::volumes, "volumes",
+                     "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path, else a named volume"},
+                    store_volumes)
           .filled()
           .like("[\"./data:/data:ro\"]"),
-      docker_row({FieldType::tmpfs, "tmpfs", "paths inside, with mount options after a colon"},
-                 store_tmpfs)
+      container_row({FieldType::tmpfs, "tmpfs", "paths inside, with mount options after a colon"},
+                    store_tmpfs)
           .like("[\"/tmp:size=64m\"]"),
       size_field<&R::shm_size>("shm_size", "size of /dev/shm")
-          .on(docker_runner)
+          .on(container_runner)
           .from(4096)
           .like("1g"),
-      docker_row({FieldType::ulimits, "ulimits",
-                  "NAME: LIMIT or {soft: LIMIT, hard: LIMIT}; -1 = unlimited"},
-                 store_ulimits)
+      container_row({FieldType::ulimits, "ulimits",
+                     "NAME: LIMIT or {soft: LIMIT, hard: LIMIT}; -1 = unlimited"},
+                    store_ulimits)
           .like("{nofile: 65536}"),
       number_field<&R::cpus>("cpus", "processors' worth of time")
           .between(0.01, 100000)
-          .on(docker_runner)
+          .on(container_runner)
           .like("1.5"),
-      docker_row({FieldType::text, "cpuset_cpus", "processors it may use"}, store_cpuset)
+      container_row({FieldType::text, "cpuset_cpus", "processors it may use"}, store_cpuset)
           .like("\"0-3,8\""),
       size_field<&R::memory>("memory", "limit of memory; beyond it a run is killed (class oom)")
           .from(6 << 20)
-          .on(docker_runner)
+          .on(container_runner)
           .like("2g"),
       integer_field<&R::pids_limit>("pids_limit", "limit of processes; -1 = none")
           .between(-1, 4194304)
-          .on(docker_runner)
+          .on(container_runner)
           .like("512"),
       text_field<&R::network>("network", "none, bridge, host, or a network's name")
-          .on(docker_runner)
+          .on(container_runner)
           .like("none"),
-      text_field<&R::ipc>("ipc", "private, shareable, host or none").on(docker_runner).like("host"),
+      text_field<&R::ipc>("ipc", "private, shareable, host or none")
+          .on(container_runner)
+          .like("host"),
       boolean_field<&R::init>("init", "an init process that reaps")
           .otherwise("true")
-          .on(docker_runner)
+          .on(container_runner)
           .like("false"),
       strings_field<&R::cap_add>("cap_add", "capabilities added")
-          .on(docker_runner)
+          .on(container_runner)
           .like("[SYS_NICE]"),
       strings_field<&R::cap_drop>("cap_drop", "capabilities dropped")
-          .on(docker_runner)
+          .on(container_runner)
           .like("[ALL]"),
       strings_field<&R::security_opt>("security_opt", "security options")
-          .on(docker_runner)
+          .on(container_runner)
           .like("[no-new-privileges]"),
       boolean_field<&R::read_only>("read_only", "read-only root file system")
           .otherwise("false")
-          .on(docker_runner)
+          .on(container_runner)
           .like("true"),
       boolean_field<&R::privileged>("privileged", "all devices and capabilities")
           .otherwise("false")
-          .on(docker_runner)
+          .on(container_runner)
           .like("true"),
       env_compat_row(),
-      strategy_field(store_strategy).on(docker_runner),
+      strategy_field(store_strategy).on(container_runner),
       argv_field<&R::warmup_command>(
           "warmup_command",
           "persistent: run before each measured command, up to `execution.warmup_prompts` times or "
           "until the latencies that it reports have converged; never a result")
-          .on(docker_runner)
+          .on(container_runner)
           .like("[infer, --prompts, \"1\"]"),
       section_field<&R::server>("server", "a server beside each run", server_section)
-          .on(docker_runner),
+          .on(container_runner),
       only_field("gpus", "devices of a run", "none"),
   };
 }
@@ -390,7 +382,7 @@ const Section* runner_section() {
                  .check = check_runner,
                  .kind = kind_of};
     for (Field& field : container_rows()) made.fields.push_back(std::move(field));
-    for (const char* later : {"build", "service", "secrets", "path", "with"}) {
+    for (const char* later : {"build", "secrets", "path", "with"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

@@ -216,6 +216,17 @@ const Runner* runner_for(const Campaign& campaign, const std::string& backend) {
   return campaign.runner ? &*campaign.runner : nullptr;
 }
 
+void add_services(Campaign& campaign, std::map<std::string, Value> services) {
+  campaign.services = std::move(services);
+  if (campaign.runner) return;
+  for (const auto& [name, said] : campaign.services) {
+    Runner made;
+    made.type = RunnerType::compose;
+    made.strategy = campaign.container.strategy;
+    campaign.runners.try_emplace(name, std::move(made));
+  }
+}
+
 Campaign load_campaign(const LoadRequest& request) {
   YamlDocument document{.value = request.document, .diagnostics = {}, .whole = true};
   if (request.document.is_null()) document = read_yaml(read_text_file(request.path));

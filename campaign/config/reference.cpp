@@ -72,6 +72,8 @@ std::string cell(const std::string& text) {
 void append_row(std::string& page, const Field& field) {
   std::string meaning = field.help;
   if (field.applies == docker_runner) meaning += " (docker)";
+  if (field.applies == compose_runner) meaning += " (compose)";
+  if (field.applies == container_runner) meaning += " (docker, compose)";
   if (field.applies == local_runner) meaning += " (local)";
   if (field.templated) meaning += "; placeholders";
   const std::string fallback = field.required           ? "required"

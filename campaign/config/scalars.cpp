@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 
 #include "campaign/config/decoder.hpp"
 #include "campaign/config/nearest.hpp"
@@ -167,6 +168,28 @@ std::optional<std::vector<std::string>> Decoder::strings(const Field& field, con
     const Scope scope(*this, index(i));
     const auto one = text(field, value.items()[i]);
     if (one) out.push_back(*one);
+  }
+  return out;
+}
+
+std::optional<std::vector<std::string>> Decoder::files(const Field& field, Value& value) {
+  if (!strings(field, value)) return std::nullopt;
+  if (!value.is_list()) {
+    const Origin origin = value.origin();
+    value = Value::list({value});
+    value.set_origin(origin);
+  }
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < value.items().size(); ++i) {
+    const Scope scope(*this, index(i));
+    Value& item = value.items()[i];
+    if (!item.is_scalar()) continue;
+    const Origin origin = item.origin();
+    item = Value::string(absolute(item.written()));
+    item.set_origin(origin);
+    if (fresh() && !std::filesystem::exists(item.as_string()))
+      fail(item, "no such file: " + item.as_string());
+    out.push_back(item.as_string());
   }
   return out;
 }

@@ -1,3 +1,4 @@
+#include <map>
 #include <type_traits>
 #include <utility>
 
@@ -16,8 +17,9 @@ class Effective {
         report_(report) {}
 
   Value of(const Runner& runner) {
-    put("type", Value::string(runner.type == RunnerType::docker ? "docker" : "local"));
+    put("type", Value::string(type_name(runner.type)));
     text("image", filled(runner.image));
+    if (runner.type == RunnerType::compose) put("services", services(runner));
     put("command", argv(runner.command));
     if (runner.entrypoint) put("entrypoint", argv(*runner.entrypoint));
     if (!runner.launch.empty()) put("launch", argv(runner.launch));
@@ -39,6 +41,30 @@ class Effective {
   }
 
  private:
+  static const char* type_name(RunnerType type) {
+    if (type == RunnerType::local) return "local";
+    return type == RunnerType::docker ? "docker" : "compose";
+  }
+
+  // Its service, that of its server, and all that they depend on.
+  Value services(const Runner& runner) const {
+    std::vector<std::string> names = {runner.service};
+    if (runner.server && !runner.server->service.empty()) names.push_back(runner.server->service);
+    std::map<std::string, Value> found;
+    while (!names.empty()) {
+      const std::string name = std::move(names.back());
+      names.pop_back();
+      const auto said = campaign_.services.find(name);
+      if (said == campaign_.services.end() || found.contains(name)) continue;
+      found.emplace(name, *said->second.find("service"));
+      for (const Value& other : said->second.find("depends_on")->items())
+        names.push_back(other.as_string());
+    }
+    Value::Map all;
+    for (auto& [name, value] : found) all.emplace_back(name, std::move(value));
+    return Value::map(std::move(all));
+  }
+
   void put(const std::string& key, Value value) { members_.emplace_back(key, std::move(value)); }
 
   void text(const std::string& key, const std::string& value) {
@@ -94,6 +120,7 @@ class Effective {
     Value::Map own;
     std::swap(own, members_);
     text("image", filled(runner.server->image));
+    text("service", runner.server->service);
     if (!runner.server->command.empty()) put("command", argv(runner.server->command));
     Value::Map env;
     for (const auto& [name, value] : runner.server->env)
@@ -160,7 +187,21 @@ std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& expe
   if (runner == nullptr) return std::nullopt;
   Runner own = *runner;
   own.strategy = {experiment.strategy};
+  if (own.type == RunnerType::compose && own.service.empty()) own.service = experiment.backend;
   return own;
+}
+
+std::string image_of(const Campaign& campaign, const Experiment& experiment) {
+  const std::optional<Runner> runner = runner_of(campaign, experiment);
+  if (!runner || runner->type == RunnerType::local) return "";
+  if (runner->type == RunnerType::docker) {
+    const Placeholders with{.parameters = &experiment.config, .vars = &campaign.vars, .names = {}};
+    return expand(runner->image, with);
+  }
+  const auto service = campaign.services.find(runner->service);
+  const Value* image =
+      service == campaign.services.end() ? nullptr : service->second.at_path("service.image");
+  return image ? image->as_string() : "";
 }
 
 std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner) {

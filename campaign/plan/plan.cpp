@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "campaign/config/nearest.hpp"
 #include "campaign/config/placeholders.hpp"
 #include "campaign/plan/axes.hpp"
 #include "campaign/plan/hash.hpp"
@@ -13,6 +14,18 @@ namespace {
 
 std::string runner_key(const Campaign& campaign, const std::string& backend) {
   return campaign.runners.contains(backend) ? "runners." + backend : "runner";
+}
+
+void check_service(const Campaign& campaign, const std::string& name, const std::string& key,
+                   Notices& notices) {
+  if (campaign.services.contains(name)) return;
+  const Origin at = place(campaign, key);
+  if (name.empty())
+    return notices.problem(at, key, "`service` is missing: no backend says which one it is");
+  std::vector<std::string> known;
+  for (const auto& [service, said] : campaign.services) known.push_back(service);
+  notices.problem(at, key,
+                  "the compose file has no service `" + name + "`" + did_you_mean(name, known));
 }
 
 void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
@@ -26,6 +39,11 @@ void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
     return notices.problem(draft.origin, "runners", what);
   }
   const std::string key = runner_key(campaign, experiment.backend);
+  if (runner->type == RunnerType::compose) {
+    check_service(campaign, runner->service, key, notices);
+    if (runner->server && !runner->server->service.empty())
+      check_service(campaign, runner->server->service, key, notices);
+  }
   Expansion report;
   try {
     experiment.hash = identity_hash(

@@ -61,16 +61,22 @@ Plan make_plan(const Campaign& campaign);
 // its name.
 std::uint64_t plan_seed(const Campaign& campaign);
 
-// What of a runner belongs to an experiment's identity: image as written, command, entrypoint,
-// launch, env (${VAR} unresolved), mounts, limits, rights, window; no secrets. {p.*} and {vars.*}
-// are filled in, run-level names stay as written; a field at its default is absent; paths below the
-// campaign's folder are relative to it. Timeouts, retries, gaps, workers are protocol and not in
-// it. Throws std::runtime_error as expand does.
+// What of a runner belongs to an experiment's identity: image as written, what the compose file
+// says of its service and of those that it depends on, command, entrypoint, launch, env (${VAR}
+// unresolved), mounts, limits, rights, window; no secrets. {p.*} and {vars.*} are filled in,
+// run-level names stay as written; a field at its default is absent; paths below the campaign's
+// folder are relative to it. Timeouts, retries, gaps, workers are protocol and not in it. Throws
+// std::runtime_error as expand does.
 Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
                        Expansion* report = nullptr);
 
-// The runner of an experiment with the one strategy that the experiment has; none: there is none.
+// The runner of an experiment with the one strategy that the experiment has, and the service;
+// none: there is none.
 std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& experiment);
+
+// The image of an experiment's runs as the campaign or the compose file names it, placeholders
+// filled in; "" = they need none.
+std::string image_of(const Campaign& campaign, const Experiment& experiment);
 
 // SHA-256 over canonical JSON of {"config": config, "runner": effective_runner(...)}.
 std::string experiment_hash(const Campaign& campaign, const Value& config, const Runner& runner);

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "campaign/config/loader.hpp"
 #include "campaign/state/files.hpp"
 #include "campaign/state/members.hpp"
 
@@ -74,7 +75,9 @@ class ManifestWriter {
       visit("identity", image.identity);
       out_ += '}';
     }
-    out_ += "],\n\"environment\":{";
+    out_ += ']';
+    if (!manifest_.services.empty()) out_ += ",\n\"services\":" + services_text();
+    out_ += ",\n\"environment\":{";
     for (const auto& [key, value] : manifest_.environment) {
       if (out_.back() != '{') out_ += ',';
       json_text::append_string(out_, key);
@@ -82,6 +85,12 @@ class ManifestWriter {
       json_text::append_string(out_, value);
     }
     out_ += '}';
+  }
+
+  std::string services_text() const {
+    Value::Map all;
+    for (const auto& [name, said] : manifest_.services) all.emplace_back(name, said);
+    return to_json(Value::map(std::move(all)));
   }
 
   void write_experiment(const Experiment& experiment) {
@@ -164,6 +173,10 @@ class ManifestReader {
       visit("identity", image.identity);
       const std::string name = image.image;
       manifest_.images[name] = std::move(image);
+    }
+    if (const auto* services = top_.find("services")) {
+      Value all = from_json(*services);
+      for (auto& [name, said] : all.members()) manifest_.services[name] = std::move(said);
     }
     Reader environment(member("environment"));
     environment.begin_object();
@@ -286,6 +299,12 @@ std::string draw_uid() {
     uid += digits[byte & 15];
   }
   return uid;
+}
+
+Campaign campaign_of(const Manifest& manifest) {
+  Campaign campaign = decode_campaign(manifest.document, manifest.file);
+  add_services(campaign, manifest.services);
+  return campaign;
 }
 
 std::string write_manifest(const Manifest& manifest) { return ManifestWriter(manifest).write(); }

@@ -15,9 +15,10 @@ struct Manifest {
   std::string session;  // UTC start, 20261121T004300Z
   double created_utc = 0;
   std::string campaign_id, name;
-  std::string file;         // absolute path of the campaign file
-  std::string config_hash;  // SHA-256 of the canonical document
-  Value document;           // decode_campaign(document, file) gives the Campaign
+  std::string file;                       // absolute path of the campaign file
+  std::string config_hash;                // SHA-256 of the canonical document
+  Value document;                         // of the campaign file, see campaign_of
+  std::map<std::string, Value> services;  // Campaign::services
   Plan plan;
   std::string state_dir, results_dir;                  // absolute
   std::map<std::string, event::ImageResolved> images;  // image as written -> id and identity
@@ -25,6 +26,8 @@ struct Manifest {
 };
 
 std::string draw_uid();  // from getrandom
+// The campaign as it was when the manifest was made.
+Campaign campaign_of(const Manifest& manifest);
 std::string write_manifest(const Manifest& manifest);
 Manifest read_manifest(const std::string& text);  // throws std::runtime_error with what is wrong
 

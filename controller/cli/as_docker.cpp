@@ -216,6 +216,34 @@ std::string docker_command(const campaign::Runner& runner, const campaign::Exper
          "-server\ndocker network rm " + name + "\n";
 }
 
+// A run as a one-off of its service. docker compose has no options for limits and mounts in memory,
+// and no host `server`.
+std::string compose_command(const campaign::Campaign& campaign, const campaign::Runner& runner,
+                            const std::string& name, const Filled& filled) {
+  Options options;
+  if (runner.user == "host")
+    options.add("--user \"$(id -u):$(id -g)\"");
+  else if (runner.user != "image")
+    options.value("--user", runner.user);
+  options.each("--cap-add", runner.cap_add);
+  options.each("--cap-drop", runner.cap_drop);
+  for (const campaign::Volume& volume : runner.volumes)
+    options.value("-v", filled.one(volume.source) + ":" + filled.one(volume.target) +
+                            (volume.read_only ? ":ro" : ""));
+  add_folders(options, name);
+  add_run(options, runner, filled);
+  const campaign::Argv command = with_entrypoint(options, runner, filled);
+  options.add(image_and(runner.service, command));
+  std::string files;
+  for (const std::string& file : campaign.container.compose_files)
+    files += " -f " + shell_quoted(file);
+  const std::string beside =
+      runner.server ? "# with a server beside it, which docker compose cannot be told of here\n"
+                    : "";
+  return beside + "mkdir -p " + name + " && docker compose" + files + " run --rm -T \\\n  " +
+         options.text() + "\n";
+}
+
 std::string local_command(const campaign::Runner& runner, const Filled& filled) {
   campaign::Argv argv = filled.all(runner.launch);
   const campaign::Argv command = command_of(runner, filled);
@@ -234,6 +262,8 @@ std::string as_docker(const campaign::Campaign& campaign, const campaign::Experi
   const bool local = runner->type == campaign::RunnerType::local;
   const Filled filled(campaign, experiment, local);
   const std::string title = "# " + experiment.name + (local ? " (local, no container)\n" : "\n");
+  if (runner->type == campaign::RunnerType::compose)
+    return title + compose_command(campaign, *runner, experiment.name, filled);
   return title +
          (local ? local_command(*runner, filled) : docker_command(*runner, experiment, filled));
 }

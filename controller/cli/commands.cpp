@@ -5,6 +5,7 @@
 #include "campaign/config/loader.hpp"
 #include "controller/cli/compose.hpp"
 #include "controller/cli/parse.hpp"
+#include "controller/compose_services.hpp"
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
 #include "controller/selector.hpp"
@@ -151,7 +152,9 @@ campaign::Campaign load(const Arguments& arguments, const FileArguments& source)
     request.sets.push_back(path_setting("io.results_dir", source.results_dir));
   if (!arguments.global.state_dir.empty())
     request.sets.push_back(path_setting("io.state_dir", arguments.global.state_dir));
-  return campaign::load_campaign(request);
+  campaign::Campaign campaign = campaign::load_campaign(request);
+  take_services(campaign);
+  return campaign;
 }
 
 void print_warnings(const campaign::Campaign& campaign, const Globals& global, Console& console) {

@@ -4,22 +4,12 @@
 
 #include <filesystem>
 
+#include "controller/compose_services.hpp"
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
 
 namespace controller::cli {
 namespace {
-
-compose::StringMap callers_environment() {
-  compose::StringMap environment;
-  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view pair(*entry);
-    const std::size_t equals = pair.find('=');
-    if (equals != pair.npos && equals > 0)
-      environment.emplace(pair.substr(0, equals), pair.substr(equals + 1));
-  }
-  return environment;
-}
 
 std::string working_folder() {
   std::error_code error;

@@ -12,6 +12,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+bool is_service(const Attempt& attempt) {
+  return attempt.runner->type == campaign::RunnerType::compose;
+}
+
 bool failed(const ProcessEnding& ending) {
   return ending.signal || ending.exit_code.value_or(0) != 0 || !ending.known;
 }
@@ -49,11 +53,24 @@ Task<> DockerRunner::conclude(Attempt& attempt) {
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
   make_bind_sources(payload);
+  if (is_service(attempt)) co_await parts_.compose->bring_up();
   if (parts_.servers) co_await parts_.servers->prepare(attempt);
-  const DockerSpecRequest request{.attempt = &attempt,
-                                  .payload = &payload,
-                                  .site = parts_.site,
-                                  .belonging = &parts_.belonging};
+  co_await create(attempt, payload);
+  attempt.witness =
+      co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
+}
+
+Task<> DockerRunner::create(Attempt& attempt, const Payload& payload) {
+  DockerSpecRequest request{.attempt = &attempt,
+                            .payload = &payload,
+                            .site = parts_.site,
+                            .belonging = &parts_.belonging};
+  compose::DesiredContainer service;
+  if (is_service(attempt)) {
+    service = parts_.compose->oneoff(attempt.runner->service, attempt);
+    compose::make_folders(service.folders);
+    request.service = &service.spec;
+  }
   const container::ContainerSpec spec = docker_spec(request);
   const auto ours = [&](const std::map<std::string, std::string>& labels) {
     const auto is = [&](const char* key, const std::string& value) {
@@ -65,8 +82,7 @@ Task<> DockerRunner::prepare_now(Attempt& attempt) {
            is(container::label::attempt, std::to_string(attempt.number));
   };
   attempt.container_id = co_await container::create_fenced(*parts_.engine, spec, ours);
-  attempt.witness =
-      co_await container::watch_first_exit(*parts_.engine, attempt.container_id, exit_of(attempt));
+  co_await container::put_files(*parts_.engine, attempt.container_id, service.files);
 }
 
 void DockerRunner::tell(const container::EngineEvent& event) {
@@ -99,6 +115,7 @@ std::optional<container::Ending> DockerRunner::told_ending(const Attempt& attemp
 
 Task<> DockerRunner::start_now(Attempt& attempt) {
   watched_[attempt.container_id] = {.attempt = &attempt};
+  if (is_service(attempt)) parts_.compose->watch(attempt);
   auto started = co_await container::start_under(*parts_.engine, attempt.container_id,
                                                  std::move(attempt.witness));
   attempt.witness = std::move(started.witness);
@@ -111,6 +128,7 @@ Task<> DockerRunner::start_now(Attempt& attempt) {
 Task<> DockerRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
   watched_[attempt.container_id] = {.attempt = &attempt};
+  if (is_service(attempt)) parts_.compose->watch(attempt);
   auto started =
       co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);
@@ -122,11 +140,16 @@ Task<> DockerRunner::adopt_now(Attempt& attempt) {
 Task<bool> DockerRunner::ended_now(Attempt& attempt) {
   if (const auto told = told_ending(attempt)) {
     take_ending(attempt, *told);
+    if (parts_.compose) co_await parts_.compose->ended(attempt);
     co_return true;
   }
   const container::Ending ending = co_await container::look(*parts_.engine, attempt.container_id);
   const bool runs = ending.kind == container::Ending::Kind::running;
   if (!runs && !attempt.ending.start_failed) take_ending(attempt, ending);
+  if (parts_.compose && co_await parts_.compose->ended(attempt)) {
+    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    co_return true;
+  }
   if (parts_.servers && (runs || failed(attempt.ending)) &&
       co_await parts_.servers->ended(attempt)) {
     if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
@@ -172,6 +195,7 @@ Task<> DockerRunner::stop_now(Attempt& attempt, const StopHow& how) {
 Task<> DockerRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
   watched_.erase(attempt.container_id);
+  if (parts_.compose) parts_.compose->forget(attempt);
   if (parts_.servers) co_await parts_.servers->remove(attempt);
   if (!attempt.container_id.empty())
     co_await away_or(parts_.engine->remove(attempt.container_id, true));

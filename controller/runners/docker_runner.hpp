@@ -1,6 +1,7 @@
 // Attempts in ephemeral containers, through the engine.
 #pragma once
 
+#include "controller/runners/compose_side.hpp"
 #include "controller/runners/runner.hpp"
 #include "controller/runners/server_side.hpp"
 
@@ -11,8 +12,9 @@ struct DockerRunnerParts {
   const Site* site = nullptr;
   PayloadContext payload;
   Belonging belonging;
-  Wake* wake = nullptr;           // notified at each exit
-  ServerSide* servers = nullptr;  // null: no runner has one
+  Wake* wake = nullptr;            // notified at each exit
+  ServerSide* servers = nullptr;   // null: no runner has one
+  ComposeSide* compose = nullptr;  // null: no runner is a service
 };
 
 // Host folders that volumes name and that are not there are made by us: an engine would make them
@@ -44,6 +46,7 @@ class DockerRunner : public Runner {
   container::OnExit exit_of(Attempt& attempt);
   std::optional<container::Ending> told_ending(const Attempt& attempt) const;
   void take_ending(Attempt& attempt, const container::Ending& ending) const;
+  Task<> create(Attempt& attempt, const Payload& payload);
   Task<> prepare_now(Attempt& attempt);
   Task<> start_now(Attempt& attempt);
   Task<> adopt_now(Attempt& attempt);

@@ -33,7 +33,7 @@ Strings full_command(const DockerSpecRequest& request, const container::ImageInf
 
 std::string user_of(const DockerSpecRequest& request) {
   const std::string& user = request.attempt->runner->user;
-  if (user == "image") return "";
+  if (user == "image") return request.payload->own_user;
   return user == "host" ? request.site->user : user;
 }
 
@@ -55,11 +55,13 @@ void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& 
         {.source = request.site->launcher, .target = "/campaign/launch", .read_only = true});
   if (!image.passwd.empty() && request.attempt->runner->user == "host")
     spec.mounts.push_back({.source = image.passwd, .target = "/etc/passwd", .read_only = true});
-  for (const campaign::Volume& volume : request.payload->volumes)
+  for (const campaign::Volume& volume : request.payload->volumes) {
+    std::erase_if(spec.mounts, [&](const auto& other) { return other.target == volume.target; });
     spec.mounts.push_back({.source = volume.source,
                            .target = volume.target,
                            .read_only = volume.read_only,
                            .volume = volume.source.find_first_of("/.") == std::string::npos});
+  }
 }
 
 std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
@@ -78,26 +80,61 @@ std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
           {label::gpus, ""}};
 }
 
+namespace {
+
+template <class Setting>
+void put(Setting& into, const Setting& said) {
+  if (said != Setting()) into = said;
+}
+
+void add(Strings& into, const Strings& said) { into = joined(std::move(into), said); }
+
+// The network of server and client comes beside those of a service.
+void apply_network(container::ContainerSpec& spec, const DockerSpecRequest& request) {
+  const campaign::Runner& runner = *request.attempt->runner;
+  if (!runner.network.empty()) {
+    spec.network = runner.network;
+    spec.networks.clear();
+  }
+  if (!runner.server) return;
+  if (!spec.network.empty())
+    throw PrepareError(campaign::FailureClass::config,
+                       "service " + runner.service + " has the network mode " + spec.network +
+                           ": with a `server` it must be in a network with it");
+  spec.networks.push_back(
+      {.network = network_name(request.belonging->uid, request.attempt->worker)});
+}
+
+}  // namespace
+
+container::ContainerSpec spec_base(const DockerSpecRequest& request) {
+  if (!request.service) return {};
+  container::ContainerSpec spec = *request.service;
+  spec.restart = {};  // whether it is begun again is ours to say
+  spec.tty = spec.stdin_open = false;
+  return spec;
+}
+
 void apply_settings(container::ContainerSpec& spec, const DockerSpecRequest& request) {
   const campaign::Runner& runner = *request.attempt->runner;
-  spec.tmpfs = runner.tmpfs;
-  spec.shm_size = runner.shm_size;
-  spec.memory = runner.memory;
-  spec.pids_limit = runner.pids_limit;
-  spec.cpus = runner.cpus;
-  spec.cpuset_cpus = runner.cpuset_cpus;
-  for (const campaign::Ulimit& limit : runner.ulimits)
+  for (const auto& [target, options] : runner.tmpfs) spec.tmpfs[target] = options;
+  put(spec.shm_size, runner.shm_size);
+  put(spec.memory, runner.memory);
+  put(spec.pids_limit, runner.pids_limit);
+  put(spec.cpus, runner.cpus);
+  put(spec.cpuset_cpus, runner.cpuset_cpus);
+  for (const campaign::Ulimit& limit : runner.ulimits) {
+    std::erase_if(spec.ulimits, [&](const auto& other) { return other.name == limit.name; });
     spec.ulimits.push_back({limit.name, limit.soft, limit.hard});
-  spec.cap_add = runner.cap_add;
-  spec.cap_drop = runner.cap_drop;
-  spec.security_opt = runner.security_opt;
-  spec.network = runner.network;
-  if (runner.server)
-    spec.networks = {{.network = network_name(request.belonging->uid, request.attempt->worker)}};
-  spec.ipc = runner.ipc;
+  }
+  add(spec.cap_add, runner.cap_add);
+  add(spec.cap_drop, runner.cap_drop);
+  add(spec.security_opt, runner.security_opt);
+  put(spec.ipc, runner.ipc);
+  apply_network(spec, request);
   spec.init = runner.init;
-  spec.read_only = runner.read_only;
-  spec.privileged = runner.privileged;
+  spec.read_only |= runner.read_only;
+  spec.privileged |= runner.privileged;
   spec.stop_timeout = static_cast<int>(std::ceil(runner.stop_grace_period));
 }
 
@@ -120,7 +157,7 @@ Strings launcher_argv(const Attempt& attempt, const std::string& launcher, const
 
 container::ContainerSpec docker_spec(const DockerSpecRequest& request) {
   const SiteImage& image = request.site->images.at(request.payload->image);
-  container::ContainerSpec spec;
+  container::ContainerSpec spec = spec_base(request);
   spec.name = request.attempt->container_name;
   spec.image = image.info.id;
   const Strings command = full_command(request, image.info);
@@ -134,13 +171,13 @@ container::ContainerSpec docker_spec(const DockerSpecRequest& request) {
   spec.env = environment(request);
   spec.user = user_of(request);
   spec.working_dir = request.payload->workdir;
-  spec.labels = labels(request);
+  for (const auto& [name, value] : labels(request)) spec.labels[name] = value;
   const AttemptPaths& paths = request.attempt->paths;
-  spec.mounts = {{.source = paths.results.string(), .target = "/campaign/results"},
-                 {.source = paths.home.string(), .target = "/campaign/home"},
-                 {.source = (paths.ctl / "config.yaml").string(),
-                  .target = "/campaign/config.yaml",
-                  .read_only = true}};
+  spec.mounts.push_back({.source = paths.results.string(), .target = "/campaign/results"});
+  spec.mounts.push_back({.source = paths.home.string(), .target = "/campaign/home"});
+  spec.mounts.push_back({.source = (paths.ctl / "config.yaml").string(),
+                         .target = "/campaign/config.yaml",
+                         .read_only = true});
   if (image.launcher)
     spec.mounts.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
   add_common_mounts(spec, request, image);

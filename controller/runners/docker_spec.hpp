@@ -18,7 +18,11 @@ struct DockerSpecRequest {
   const Site* site = nullptr;
   const Belonging* belonging = nullptr;
   std::string home = "/campaign/home";  // HOME of `user: host`
+  // What the compose file makes of it, where it is a service: what the runner says goes before it.
+  const container::ContainerSpec* service = nullptr;
 };
+// What the spec of any container of ours begins with.
+container::ContainerSpec spec_base(const DockerSpecRequest& request);
 // Throws PrepareError(config) when neither the image nor the campaign names a command.
 container::ContainerSpec docker_spec(const DockerSpecRequest& request);
 

@@ -17,7 +17,7 @@ constexpr char ctl_inside[] = "/campaign/ctl";
 
 // Whoever can say `exec` must say the user: an exec's default is the container's, not the image's.
 std::string exec_user(const DockerSpecRequest& request, const container::ImageInfo& image) {
-  std::string user = user_of(request);
+  const std::string user = user_of(request);
   if (!user.empty()) return user;
   return image.user.empty() ? "0:0" : image.user;
 }
@@ -50,7 +50,9 @@ container::PublishedPort published(const std::string& text) {
 
 }  // namespace
 
-std::string service_of(const campaign::Campaign& campaign, const std::string& backend) {
+std::string service_of(const campaign::Campaign& campaign, const Attempt& attempt) {
+  if (attempt.runner->type == campaign::RunnerType::compose) return attempt.runner->service;
+  const std::string& backend = attempt.experiment->backend;
   return campaign.runners.contains(backend) ? backend : "runner";
 }
 
@@ -77,19 +79,20 @@ container::ContainerSpec held_spec(const DockerSpecRequest& request,
                        "image " + request.payload->image +
                            " is for another architecture: our launcher cannot run in it, and "
                            "`strategy: persistent` needs it");
-  container::ContainerSpec spec;
+  container::ContainerSpec spec = spec_base(request);
   spec.name = attempt.container_name;
   spec.image = image.info.id;
   spec.entrypoint = Strings{launcher_inside, "--hold"};
+  spec.command.clear();
   spec.user = user_of(request);
   for (const SharedFolder& folder : shared_folders(results))
     spec.mounts.push_back(
         {.source = folder.here.string(), .target = folder.inside, .read_only = folder.read_only});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
-  spec.health = container::HealthCheck{};
+  if (!request.service) spec.health = container::HealthCheck{};
   const std::string hash = spec_hash(spec);
-  spec.labels = labels(request);
+  for (const auto& [name, value] : labels(request)) spec.labels[name] = value;
   spec.labels.erase(container::label::run);
   spec.labels.erase(container::label::attempt);
   spec.labels[container::label::service] = attempt.service;
@@ -131,7 +134,7 @@ container::ContainerSpec server_spec(const DockerSpecRequest& request, const Str
                            " is for another architecture: our launcher cannot run in it, and "
                            "`server` needs it");
   const std::string& uid = request.belonging->uid;
-  container::ContainerSpec spec;
+  container::ContainerSpec spec = spec_base(request);
   spec.name = container_name(uid, attempt.run, attempt.number) + "-server";
   spec.image = image.info.id;
   spec.entrypoint =
@@ -139,17 +142,16 @@ container::ContainerSpec server_spec(const DockerSpecRequest& request, const Str
   spec.command = full_command(request, image.info);
   spec.env = environment(request);
   spec.user = user_of(request);
-  spec.mounts = {{.source = (attempt.paths.ctl / "server").string(), .target = ctl_inside},
-                 {.source = attempt.paths.home.string(), .target = "/campaign/home"},
-                 {.source = (attempt.paths.ctl / "config.yaml").string(),
-                  .target = "/campaign/config.yaml",
-                  .read_only = true}};
+  spec.mounts.push_back({.source = (attempt.paths.ctl / "server").string(), .target = ctl_inside});
+  spec.mounts.push_back({.source = attempt.paths.home.string(), .target = "/campaign/home"});
+  spec.mounts.push_back({.source = (attempt.paths.ctl / "config.yaml").string(),
+                         .target = "/campaign/config.yaml",
+                         .read_only = true});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
   for (const std::string& text : ports) spec.ports.push_back(published(text));
-  spec.network.clear();
-  spec.networks = {{.network = network_name(uid, attempt.worker), .aliases = {"server"}}};
-  spec.labels = labels(request);
+  spec.networks.back().aliases = {"server"};
+  for (const auto& [name, value] : labels(request)) spec.labels[name] = value;
   spec.labels[container::label::server] = "";
   return spec;
 }

@@ -16,8 +16,9 @@
 
 namespace controller {
 
-// Which runner of the campaign an experiment's backend has: what its held containers are named by.
-std::string service_of(const campaign::Campaign& campaign, const std::string& backend);
+// What the held container of an attempt is named by: its service of the compose file, else which
+// runner of the campaign it has.
+std::string service_of(const campaign::Campaign& campaign, const Attempt& attempt);
 // "cctl-<uid8>-<service>-w<worker>"
 std::string held_name(const std::string& uid, const std::string& service, int worker);
 

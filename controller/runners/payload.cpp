@@ -90,6 +90,23 @@ Strings shell_or_argv(const campaign::Runner& runner, Strings argv) {
   return {"/bin/sh", "-c", script};
 }
 
+const compose::Service& compose_service(const PayloadContext& context, const std::string& name) {
+  const auto found = context.project->services.find(name);
+  if (found != context.project->services.end()) return found->second;
+  throw PrepareError(campaign::FailureClass::config, "the compose file has no service " + name);
+}
+
+// What a service says, before what a runner or a server says itself.
+void begin_with(const compose::Service& service, Payload& payload) {
+  payload.image = service.image;
+  payload.workdir = service.working_dir;
+  payload.own_user = service.user;
+  payload.entrypoint_set = service.entrypoint.has_value();
+  payload.entrypoint = service.entrypoint.value_or(Strings{});
+  payload.command = service.command.value_or(Strings{});
+  payload.env = service.environment;
+}
+
 // The kernel takes at most 128 KiB per string (MAX_ARG_STRLEN) and about 2 MiB in all; beyond, an
 // exec fails in ways that look like a failure of the payload.
 void check_size(const Payload& payload) {
@@ -150,6 +167,11 @@ auto as_config_error(const Resolve& resolve) {
 
 }  // namespace
 
+std::string server_service(const campaign::Runner& runner) {
+  if (runner.type != campaign::RunnerType::compose || !runner.server->image.empty()) return "";
+  return runner.server->service.empty() ? runner.service : runner.server->service;
+}
+
 Payload resolve_warmup(const PayloadContext& context, const Attempt& attempt,
                        const PayloadView& view) {
   Payload payload = resolve_payload(context, attempt, view);
@@ -169,12 +191,15 @@ ServerPayload resolve_server(const PayloadContext& context, const Attempt& attem
                        .ports = server.ports,
                        .ready = server.ready};
     Payload& payload = made.payload;
-    payload.command = campaign::expand_argv(server.command, with);
-    payload.entrypoint.clear();
-    payload.entrypoint_set = false;
+    const std::string image = payload.image;
+    const std::vector<campaign::Volume> volumes = std::move(payload.volumes);
+    payload = {.image = image, .volumes = volumes};
+    if (const std::string service = server_service(*attempt.runner); !service.empty())
+      begin_with(compose_service(context, service), payload);
+    if (!server.command.empty()) payload.command = campaign::expand_argv(server.command, with);
     if (!server.image.empty()) payload.image = campaign::expand(server.image, with);
-    payload.workdir.clear();
-    payload.env = campaign_variables(context, attempt, view);
+    for (auto& [name, value] : campaign_variables(context, attempt, view))
+      payload.env[name] = value;
     payload.env.erase("CAMPAIGN_RESULTS_DIR");
     payload.env.erase("CAMPAIGN_METRICS_FILE");
     for (const auto& [name, value] : server.env)
@@ -194,12 +219,17 @@ Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
   const campaign::Placeholders with = placeholders(context, attempt, view);
   return as_config_error([&] {
     Payload payload;
-    payload.command = shell_or_argv(runner, campaign::expand_argv(runner.command, with));
+    if (runner.type == campaign::RunnerType::compose)
+      begin_with(compose_service(context, runner.service), payload);
+    if (!runner.command.empty())
+      payload.command = shell_or_argv(runner, campaign::expand_argv(runner.command, with));
     payload.launch = campaign::expand_argv(runner.launch, with);
-    payload.entrypoint_set = runner.entrypoint.has_value();
-    if (runner.entrypoint) payload.entrypoint = campaign::expand_argv(*runner.entrypoint, with);
-    payload.image = campaign::expand(runner.image, with);
-    payload.workdir = campaign::expand(runner.workdir, with);
+    if (runner.entrypoint) {
+      payload.entrypoint_set = true;
+      payload.entrypoint = campaign::expand_argv(*runner.entrypoint, with);
+    }
+    if (!runner.image.empty()) payload.image = campaign::expand(runner.image, with);
+    if (!runner.workdir.empty()) payload.workdir = campaign::expand(runner.workdir, with);
     for (const campaign::Volume& volume : runner.volumes)
       payload.volumes.push_back({campaign::expand(volume.source, with),
                                  campaign::expand(volume.target, with), volume.read_only});

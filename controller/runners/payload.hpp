@@ -4,6 +4,7 @@
 
 #include "campaign/config/loader.hpp"
 #include "campaign/state/manifest.hpp"
+#include "compose/model.hpp"
 #include "controller/attempt.hpp"
 
 namespace controller {
@@ -22,7 +23,8 @@ PayloadView warmup_view(const Attempt& attempt);
 struct PayloadContext {
   const campaign::Campaign* campaign = nullptr;
   const campaign::Manifest* manifest = nullptr;
-  campaign::Environment environment;  // of the controller, for ${VAR} in env
+  campaign::Environment environment;          // of the controller, for ${VAR} in env
+  const compose::Project* project = nullptr;  // of `compose` runners
 };
 
 struct Payload {
@@ -32,14 +34,18 @@ struct Payload {
   std::vector<std::string> launch;
   std::map<std::string, std::string> env;
   std::string image, workdir;
+  std::string own_user;  // of `user: image`, where a service says one; "" = the image's
   std::vector<campaign::Volume> volumes;
 };
-// Throws PrepareError(config) that names what is missing.
+// A `compose` runner leaves to its service what it does not say itself. Throws PrepareError(config)
+// that names what is missing.
 Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
                         const PayloadView& view);
 // `warmup_command` in place of the command.
 Payload resolve_warmup(const PayloadContext& context, const Attempt& attempt,
                        const PayloadView& view);
+// The service that a runner's server is; "" = it has an image of its own, or the runner's.
+std::string server_service(const campaign::Runner& runner);
 // The server beside the runner's client, with its check; it has no results.
 struct ServerPayload {
   Payload payload;

@@ -22,6 +22,10 @@ std::string label_of(const std::map<std::string, std::string>& labels, const cha
   return found == labels.end() ? "" : found->second;
 }
 
+bool is_service(const Attempt& attempt) {
+  return attempt.runner->type == campaign::RunnerType::compose;
+}
+
 // Until the image's own check is content; without one it serves as soon as it runs.
 Task<> healthy(container::Engine& engine, std::string id) {
   for (double step = 0.02;; step = std::min(step * 1.5, 0.5)) {
@@ -98,19 +102,30 @@ container::OnExit PersistentRunner::exit_of(Attempt& attempt) const {
   };
 }
 
+PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const {
+  const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
+  DockerSpecRequest asked = request(attempt, payload);
+  if (!is_service(attempt)) return {.spec = held_spec(asked, parts_.results), .files = {}};
+  compose::DesiredContainer service = parts_.compose->held(attempt.runner->service, attempt.worker);
+  compose::make_folders(service.folders);
+  asked.service = &service.spec;
+  return {.spec = held_spec(asked, parts_.results), .files = std::move(service.files)};
+}
+
 Task<> PersistentRunner::prepare(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
   make_bind_sources(payload);
   lay_out_shared(parts_.results, attempt);
+  if (is_service(attempt)) co_await away_or(parts_.compose->bring_up());
   if (parts_.servers) co_await away_or(parts_.servers->prepare(attempt));
 }
 
 Task<> PersistentRunner::ready_now(Attempt& attempt) {
-  const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
-  container::ContainerSpec spec = held_spec(request(attempt, payload), parts_.results);
+  Wanted made = wanted(attempt);
   Held& held = held_of(attempt);
-  co_await renew(held, attempt, spec.labels.at(container::label::spec_hash));
-  if (!held.container) make_container(held, attempt, std::move(spec));
+  if (is_service(attempt)) co_await parts_.compose->bring_up();
+  co_await renew(held, attempt, made.spec.labels.at(container::label::spec_hash));
+  if (!held.container) make_container(held, attempt, std::move(made));
   co_await await_serving(held, attempt);
   held.cycle = attempt.planned.cycle;
   attempt.container_id = held.container->id();
@@ -176,8 +191,8 @@ Task<bool> PersistentRunner::unhealthy(Held& held, const Attempt& attempt) {
   co_return true;
 }
 
-void PersistentRunner::make_container(Held& held, const Attempt& attempt,
-                                      container::ContainerSpec spec) {
+void PersistentRunner::make_container(Held& held, const Attempt& attempt, Wanted wanted) {
+  container::ContainerSpec& spec = wanted.spec;
   const campaign::HealthCheck& check = parts_.payload.campaign->health_check;
   held.name = spec.name;
   held.hash = spec.labels.at(container::label::spec_hash);
@@ -209,6 +224,7 @@ void PersistentRunner::make_container(Held& held, const Attempt& attempt,
     parts_.wake->notify();
   };
   made.container.spec = std::move(spec);
+  made.container.files = std::move(wanted.files);
   held.container = std::make_unique<supervise::PersistentContainer>(*parts_.host, std::move(made));
 }
 
@@ -274,6 +290,7 @@ PersistentRunner::Live& PersistentRunner::live_of(const Attempt& attempt) {
 Task<> PersistentRunner::start_now(Attempt& attempt) {
   Live& live = live_of(attempt);
   live.attempt = &attempt;
+  if (is_service(attempt)) parts_.compose->watch(attempt);
   Held& held = held_of(attempt);
   attempt.container_run = ++held.runs;
   ++held.since_look;
@@ -309,12 +326,12 @@ Task<> PersistentRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
   Live& live = live_of(attempt);
   live.attempt = &attempt;
+  if (is_service(attempt)) parts_.compose->watch(attempt);
   take(attempt, co_await container::adopt_exec(*parts_.engine, live.run, exit_of(attempt)));
   Held& held = held_of(attempt);
   if (attempt.witness && !held.container) {
     const auto state = co_await parts_.engine->inspect(attempt.container_id);
-    const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
-    make_container(held, attempt, held_spec(request(attempt, payload), parts_.results));
+    make_container(held, attempt, wanted(attempt));
     held.hash = label_of(state.labels, container::label::spec_hash);
     held.runs = 1;
   }
@@ -329,6 +346,10 @@ Task<bool> PersistentRunner::ended_now(Attempt& attempt) {
   const bool runs = before || seen.kind == container::ExecEnding::Kind::running;
   if (!runs) take_ending(attempt, seen);
   const bool failed = attempt.ending.signal || attempt.ending.exit_code.value_or(0) != 0;
+  if (parts_.compose && co_await parts_.compose->ended(attempt)) {
+    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    co_return true;
+  }
   if (parts_.servers && (runs || failed) && co_await parts_.servers->ended(attempt)) {
     if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
     co_return true;
@@ -364,6 +385,7 @@ Task<> PersistentRunner::stop_now(Attempt& attempt, const StopHow& how) {
 
 Task<> PersistentRunner::remove(Attempt& attempt) {
   attempt.witness.reset();
+  if (parts_.compose) parts_.compose->forget(attempt);
   const auto live = live_.find(attempt.name());
   if (live != live_.end()) {
     co_await away_or(container::settle_exec(*parts_.engine, live->second.exec));

@@ -9,6 +9,7 @@
 //   start, stop  through the launcher, which writes output and outcome and proves that all is gone
 #pragma once
 
+#include "controller/runners/compose_side.hpp"
 #include "controller/runners/runner.hpp"
 #include "controller/runners/server_side.hpp"
 #include "controller/supervise/persistent_container.hpp"
@@ -24,6 +25,7 @@ struct PersistentRunnerParts {
   campaign::ResultsFolder results;
   supervise::Host* host = nullptr;
   ServerSide* servers = nullptr;                 // null: no runner has one
+  ComposeSide* compose = nullptr;                // null: no runner is a service
   std::function<bool()> cancelled;               // nothing is to be waited for any more
   std::function<void(const std::string&)> note;  // a line for people
 };
@@ -62,7 +64,13 @@ class PersistentRunner : public Runner {
   Task<> adopt_now(Attempt& attempt);
   Task<bool> ended_now(Attempt& attempt);
   Task<> stop_now(Attempt& attempt, const StopHow& how);
-  void make_container(Held& held, const Attempt& attempt, container::ContainerSpec spec);
+  // The container that an attempt needs, and what is put into it.
+  struct Wanted {
+    container::ContainerSpec spec;
+    std::vector<container::TarFile> files;
+  };
+  Wanted wanted(const Attempt& attempt) const;
+  void make_container(Held& held, const Attempt& attempt, Wanted wanted);
   Task<> renew(Held& held, const Attempt& attempt, const std::string& hash);
   Task<bool> unhealthy(Held& held, const Attempt& attempt);
   Task<> end_with_its_run(Held& held);

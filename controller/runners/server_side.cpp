@@ -63,11 +63,24 @@ bool belongs(const std::map<std::string, std::string>& labels, const char* key,
 
 }  // namespace
 
-DockerSpecRequest ServerSide::request(const Attempt& attempt, const Payload& payload) const {
-  return {.attempt = &attempt,
-          .payload = &payload,
-          .site = parts_.site,
-          .belonging = &parts_.belonging};
+ServerSide::Wanted ServerSide::wanted(const Attempt& attempt) const {
+  const ServerPayload server = resolve_server(parts_.payload, attempt, container_view(attempt));
+  DockerSpecRequest request{.attempt = &attempt,
+                            .payload = &server.payload,
+                            .site = parts_.site,
+                            .belonging = &parts_.belonging};
+  compose::DesiredContainer service;
+  if (const std::string name = server_service(*attempt.runner); !name.empty()) {
+    service = parts_.compose->oneoff(name, attempt);
+    compose::make_folders(service.folders);
+    request.service = &service.spec;
+  }
+  Wanted made{.spec = server_spec(request, server.ports),
+              .files = std::move(service.files),
+              .hash = {},
+              .ready = server.ready.value_or(campaign::Ready{})};
+  made.hash = spec_hash(made.spec);
+  return made;
 }
 
 container::OnExit ServerSide::exit_of(Live& live) {
@@ -87,37 +100,37 @@ Task<> ServerSide::have_network(int worker) {
   if (!networks_.contains(worker)) networks_[worker] = co_await networks.create(spec);
 }
 
-Task<std::string> ServerSide::create(const Attempt& attempt, const container::ContainerSpec& spec) {
+Task<std::string> ServerSide::create(const Attempt& attempt, const Wanted& server) {
   const auto ours = [&](const std::map<std::string, std::string>& labels) {
     return belongs(labels, container::label::uid, parts_.belonging.uid) &&
            belongs(labels, container::label::run, attempt.run) &&
            belongs(labels, container::label::attempt, std::to_string(attempt.number));
   };
-  co_return co_await container::create_fenced(*parts_.engine, spec, ours);
+  const std::string id = co_await container::create_fenced(*parts_.engine, server.spec, ours);
+  co_await container::put_files(*parts_.engine, id, server.files);
+  co_return id;
 }
 
 Task<> ServerSide::prepare(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   co_await have_network(attempt.worker);
-  const ServerPayload server = resolve_server(parts_.payload, attempt, container_view(attempt));
-  const container::ContainerSpec spec = server_spec(request(attempt, server.payload), server.ports);
+  const Wanted server = wanted(attempt);
   campaign::make_scratch_folders(attempt.paths.ctl / "server");
   if (attempt.runner->user != "host") fs::permissions(attempt.paths.ctl / "server", fs::perms::all);
   const Live& live = live_[attempt.worker];
-  if (live.id.empty() || live.hash != spec_hash(spec))
-    ahead_[attempt.name()] = co_await create(attempt, spec);
+  if (live.id.empty() || live.hash != server.hash)
+    ahead_[attempt.name()] = co_await create(attempt, server);
 }
 
 Task<> ServerSide::make_ready(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   Live& live = live_[attempt.worker];
-  const ServerPayload server = resolve_server(parts_.payload, attempt, container_view(attempt));
-  const std::string hash = spec_hash(server_spec(request(attempt, server.payload), server.ports));
-  if (!live.id.empty() && (live.hash != hash || live.ended))
+  const Wanted server = wanted(attempt);
+  if (!live.id.empty() && (live.hash != server.hash || live.ended))
     co_await drop(live, attempt.runner->stop_grace_period);
   live.attempt = &attempt;
   if (live.id.empty()) {
-    live.hash = hash;
+    live.hash = server.hash;
     co_await bring_up(live, attempt, server);
   } else {
     live.out_mark = size_of(live.logs / "stdout.log");
@@ -126,8 +139,7 @@ Task<> ServerSide::make_ready(Attempt& attempt) {
   attempt.server_id = live.id;
 }
 
-Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const ServerPayload& server) {
-  const container::ContainerSpec spec = server_spec(request(attempt, server.payload), server.ports);
+Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const Wanted& server) {
   live.logs = attempt.paths.ctl / "server";
   live.out_mark = live.err_mark = 0;
   live.ended = false;
@@ -135,7 +147,7 @@ Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const ServerPayl
   if (made.empty()) {
     co_await have_network(attempt.worker);
     campaign::make_scratch_folders(live.logs);
-    live.id = co_await create(attempt, spec);
+    live.id = co_await create(attempt, server);
   } else {
     live.id = made.mapped();
   }
@@ -145,8 +157,7 @@ Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const ServerPayl
   if (started.ending.kind == container::Ending::Kind::start_failed)
     throw PrepareError(FailureClass::infra,
                        "its server could not be started: " + started.ending.error);
-  const campaign::Ready ready = server.ready.value_or(campaign::Ready{});
-  co_await await_ready(live, ready, user_of(request(attempt, server.payload)));
+  co_await await_ready(live, server.ready, server.spec.user);
 }
 
 Task<> ServerSide::await_ready(Live& live, const campaign::Ready& ready, const std::string& user) {

@@ -8,6 +8,7 @@
 
 #include <set>
 
+#include "controller/runners/compose_side.hpp"
 #include "controller/runners/held_spec.hpp"
 
 namespace controller {
@@ -18,6 +19,7 @@ struct ServerSideParts {
   PayloadContext payload;
   Belonging belonging;
   Wake* wake = nullptr;
+  ComposeSide* compose = nullptr;   // null: no runner is a service
   std::function<bool()> cancelled;  // nothing is to be waited for any more
 };
 
@@ -47,10 +49,17 @@ class ServerSide {
     Attempt* attempt = nullptr;  // whose turn it is
     bool ended = false;          // a witness told
   };
-  DockerSpecRequest request(const Attempt& attempt, const Payload& payload) const;
-  Task<std::string> create(const Attempt& attempt, const container::ContainerSpec& spec);
+  // What an attempt's server is to be, and what is put into it.
+  struct Wanted {
+    container::ContainerSpec spec;
+    std::vector<container::TarFile> files;
+    std::string hash;
+    campaign::Ready ready;
+  };
+  Wanted wanted(const Attempt& attempt) const;
+  Task<std::string> create(const Attempt& attempt, const Wanted& server);
   Task<> have_network(int worker);
-  Task<> bring_up(Live& live, const Attempt& attempt, const ServerPayload& server);
+  Task<> bring_up(Live& live, const Attempt& attempt, const Wanted& server);
   Task<> await_ready(Live& live, const campaign::Ready& ready, const std::string& user);
   Task<bool> is_ready(const Live& live, const campaign::Ready& ready, const std::string& user);
   Task<> drop(Live& live, double grace);

@@ -60,15 +60,15 @@ void describe_site(const RunContext& context, const Attempt& attempt, campaign::
   record.kernel = context.kernel;
   record.node_cpu = context.cpu;
   record.launcher = attempt.ending.outcome.has_value();
-  if (!context.site || attempt.runner->type != campaign::RunnerType::docker) return;
+  if (!context.site || attempt.runner->type == campaign::RunnerType::local) return;
   record.engine = context.site->info.name.empty() ? context.site->info.id : context.site->info.name;
   record.engine_version = context.site->info.version;
-  for (const auto& [name, image] : context.manifest->images)
-    if (name == attempt.runner->image) {
-      record.image = name;
-      record.image_id = image.id;
-      record.image_identity = image.identity;
-    }
+  const auto image =
+      context.manifest->images.find(campaign::image_of(*context.campaign, *attempt.experiment));
+  if (image == context.manifest->images.end()) return;
+  record.image = image->first;
+  record.image_id = image->second.id;
+  record.image_identity = image->second.identity;
 }
 
 campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt) {

@@ -29,6 +29,7 @@ struct ContainerHooks {
 struct ContainerParts {
   container::Engine* engine = nullptr;
   container::ContainerSpec spec;
+  std::vector<container::TarFile> files = {};  // put below / of each one that is made
   container::Ours ours;  // whether one that has our name may be taken over or replaced
   AfterEnd after_end = AfterEnd::remove;
   std::string stop_signal = "TERM";

@@ -25,9 +25,15 @@ Value member(const std::string& name, Value value) {
   return Value::map({{name, std::move(value)}});
 }
 
+const char* runner_with(const Field& field) {
+  if (field.applies & docker_runner) return "{image: x}";
+  return field.applies == compose_runner ? "{type: compose}" : "{type: local, command: a b}";
+}
+
 std::vector<Place> places() {
   const Value base = yaml(
-      "{name: x, axes: {level: [1, 9], depth: [1, 2]}, runners: {z: {type: local, command: a}}}");
+      "{name: x, axes: {level: [1, 9], depth: [1, 2]}, container: {compose_file: other.yaml}, "
+      "runners: {z: {type: local, command: a}}}");
   std::vector<Place> all = {
       {campaign_section(), "", [base](Value inner) { return merged(base, inner); }}};
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -40,8 +46,7 @@ std::vector<Place> places() {
         return outer.wrap(member(field.name, std::move(inner)));
       };
       if (outer.section == runner_section()) {
-        const char* runner =
-            field.applies == docker_runner ? "{image: x}" : "{type: local, command: a}";
+        const char* runner = runner_with(field);
         wrap = [outer, field, runner](Value inner) {
           return outer.wrap(merged(yaml(runner), member(field.name, std::move(inner))));
         };
@@ -57,7 +62,7 @@ std::vector<Place> places() {
 Value company(const Place& place, const Field& field) {
   if (place.section == runner_section()) {
     if (field.name == "warmup_command") return yaml("{image: x, strategy: persistent}");
-    return yaml(field.applies == docker_runner ? "{image: x}" : "{type: local, command: a b}");
+    return yaml(runner_with(field));
   }
   if (place.section == ready_section()) {
     return yaml(field.name == "timeout" ? "{tcp: ':80'}" : "{}");
@@ -72,6 +77,8 @@ Campaign decoded(const Value& document) {
   static const Folder folder;
   folder.write("configs/a.yaml", "x: 1\n");
   folder.write("vars.env", "A=1\n");
+  folder.write("compose.yaml", "services: {}\n");
+  folder.write("other.yaml", "services: {}\n");
   Campaign campaign = load_campaign(
       {.path = folder / "campaign.yaml", .sets = {}, .environment = {}, .document = document});
   campaign.document = {};

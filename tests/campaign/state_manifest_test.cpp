@@ -29,6 +29,7 @@ Manifest example(int cycles = 3) {
   manifest.state_dir = "/home/me/.state";
   manifest.results_dir = "/home/me/results";
   manifest.images["alpine:3"] = {"alpine:3", "sha256:1", "sha256:2"};
+  manifest.services["db"] = from_json(R"({"depends_on":["init"],"service":{"image":"redis:7"}})");
   manifest.environment = {{"host", "node7"}, {"version", "0.1.0"}};
   manifest.plan.seed = 18446744073709551615u;
   manifest.plan.warnings = {"one", "two \xe2\x82\xac"};
@@ -72,6 +73,7 @@ TEST(Manifest, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.plan.experiments[0].provenance[0].source_detail, "demo.yaml:3:5");
   EXPECT_EQ(back.plan.runs[3].block, 1);
   EXPECT_EQ(back.images.at("alpine:3").identity, "sha256:2");
+  EXPECT_EQ(back.services, example().services);
   EXPECT_EQ(back.environment.at("host"), "node7");
   EXPECT_EQ(back.plan.warnings, example().plan.warnings);
 }

@@ -204,6 +204,34 @@ TEST_F(Reconcile, OnlyWhatIsChosenAndItsDependencies) {
   EXPECT_THAT(up(), HasSubstr("start p-db-1"));
 }
 
+TEST_F(Reconcile, DependenciesAloneEndWithTheConditionsOfThoseThatAreLeftOut) {
+  load(
+      "services:\n"
+      "  a: {image: i, depends_on: {b: {condition: service_completed_successfully}}}\n"
+      "  b: {image: i}\n"
+      "  c: {image: i, depends_on: [a]}\n");
+  seen_ = {};
+  choices_.services = {"a"};
+  choices_.dependencies_only = true;
+  EXPECT_THAT(up(), HasSubstr("wait until p-b-1 has completed: a depends on it"));
+  EXPECT_THAT(up(), ::testing::Not(HasSubstr("p-a-1")));
+  choices_.services = {"a", "c"};
+  EXPECT_THAT(up(), HasSubstr("start p-a-1"));
+  EXPECT_THAT(up(), ::testing::Not(HasSubstr("p-c-1")));
+}
+
+TEST_F(Reconcile, DependenciesAloneLeaveContainersOfOthersAlone) {
+  load(three_services);
+  ObservedContainer held = container_in(seen_, "p-web-1");
+  held.name = "held";
+  held.id = "held-id";
+  held.number = 7;
+  seen_.containers.push_back(held);
+  choices_.services = {"web"};
+  choices_.dependencies_only = true;
+  EXPECT_THAT(up(), ::testing::Not(HasSubstr("held")));
+}
+
 TEST_F(Reconcile, ReadinessIsWaitedForWhenAsked) {
   load("services: {a: {image: i}}");
   choices_.wait_ready = true;

@@ -182,11 +182,20 @@ TEST_F(HeldSpec, ServersAreTheSameWhateverRunTheyAreFor) {
   EXPECT_NE(spec_hash(server()), hash);
 }
 
-TEST(ServiceOf, IsTheKeyOfTheRunner) {
+TEST(ServiceOf, IsTheKeyOfTheRunnerOrTheServiceOfTheComposeFile) {
   campaign::Campaign campaign;
   campaign.runners["vllm"] = {};
-  EXPECT_EQ(service_of(campaign, "vllm"), "vllm");
-  EXPECT_EQ(service_of(campaign, "other"), "runner");
+  campaign::Runner runner;
+  campaign::Experiment experiment{.name = {}, .backend = "vllm"};
+  Attempt attempt;
+  attempt.runner = &runner;
+  attempt.experiment = &experiment;
+  EXPECT_EQ(service_of(campaign, attempt), "vllm");
+  experiment.backend = "other";
+  EXPECT_EQ(service_of(campaign, attempt), "runner");
+  runner.type = campaign::RunnerType::compose;
+  runner.service = "engine";
+  EXPECT_EQ(service_of(campaign, attempt), "engine");
   EXPECT_EQ(held_name("0123456789", "A b", 1), "cctl-01234567-a-b-w1");
 }
 

@@ -13,6 +13,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
 from campaign import SOAK, Campaign  # noqa: E402
 from check import Checks, need_engine  # noqa: E402
+from composed import ASK, Composed  # noqa: E402
 
 checks = Checks("kill")
 SEED = 20261121
@@ -39,6 +40,8 @@ MODES = {
     },
 }
 HELD = ("persistent", "persistent_workers")
+# Runs that are services of a compose file, with what they depend on.
+COMPOSED = {"compose": {"runner": {"strategy": "ephemeral"}}, "compose_held": {"runner": {"strategy": "persistent"}}}
 # In "failing" one experiment fails the first time.
 FAILS_FIRST = '[ "$CAMPAIGN_EXPERIMENT$CAMPAIGN_ATTEMPT" != s11 ] || { echo no >&2; exit 3; }'
 TASKS = {"failing": FAILS_FIRST, "persistent_failing": FAILS_FIRST}
@@ -49,6 +52,8 @@ once = threading.Lock()
 
 
 def made(mode):
+    if mode in COMPOSED:
+        return Composed(COMPOSED[mode], task=ASK)
     return Campaign(MODES[mode], task=TASKS.get(mode, "sleep 0.1"))
 
 
@@ -229,11 +234,19 @@ def add_moments_of_held_containers(count):
         )
 
 
+def add_moments_of_services(count):
+    generator = random.Random(SEED + 2)
+    for n in range(count):
+        mode, share = sorted(COMPOSED)[n % len(COMPOSED)], generator.random()
+        checks.add(f"moment.{mode}.{n:03}", lambda m=mode, s=share: killed_after(m, s * reference(m)[2], False))
+
+
 need_engine(checks.prefix)
 add_kinds()
 add_kinds_of_later_controllers()
 add_moments(100 if SOAK else 20)
 add_moments_of_held_containers(50 if SOAK else 10)
+add_moments_of_services(20 if SOAK else 4)
 if SOAK:
     every_boundary()
 checks.main()

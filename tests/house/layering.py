@@ -23,7 +23,7 @@ ROOMS = {
     "controller": [
         ["main"],
         ["cli/"],
-        ["session*", "preview", "down", "engine_watch"],
+        ["session*", "preview", "down", "engine_watch", "compose_services"],
         ["recovery"],
         ["locate"],
         ["selector"],

@@ -1,5 +1,5 @@
-// Networks, volumes and execs of an engine that has none: lists of networks are empty, every other
-// verb is refused with 501.
+// Networks, volumes and execs of an engine that has none: lists are empty, every other verb is
+// refused with 501.
 #pragma once
 
 #include "container/engine.hpp"
@@ -28,7 +28,7 @@ class AbsentVolumes : public Volumes {
  public:
   Task<VolumeInfo> create(const VolumeSpec&) override { return refuse<VolumeInfo>(); }
   Task<std::vector<VolumeInfo>> list(const std::map<std::string, std::string>&) override {
-    return refuse<std::vector<VolumeInfo>>();
+    co_return std::vector<VolumeInfo>{};
   }
   Task<VolumeInfo> inspect(const std::string&) override { return refuse<VolumeInfo>(); }
   Task<> remove(const std::string&) override { return refuse<void>(); }

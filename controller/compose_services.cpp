@@ -1,0 +1,178 @@
+#include "controller/compose_services.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "campaign/plan/resolve.hpp"
+#include "compose/graph.hpp"
+#include "compose/loader/loader.hpp"
+#include "controller/errors.hpp"
+
+namespace controller {
+
+namespace {
+
+using campaign::Value;
+
+bool looks_secret(std::string name) {
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  constexpr std::array parts = {"TOKEN", "KEY", "SECRET", "PASSW"};
+  return std::ranges::any_of(parts, [&](const char* part) { return name.find(part) != name.npos; });
+}
+
+void replace_all(std::string& text, const std::string& what, const std::string& by) {
+  for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+}
+
+// What of a service may stand in a manifest: no secrets, and paths that hold after a move.
+class Published {
+ public:
+  explicit Published(const campaign::Campaign& campaign) : folder_(campaign.folder + "/") {
+    constexpr std::size_t shortest = 6;  // anything shorter would blank out words
+    for (const auto& [name, value] : callers_environment())
+      if (looks_secret(name) && value.size() >= shortest) secrets_.push_back(value);
+  }
+
+  Value of(const compose::Service& service) const {
+    Value said = campaign::from_json(service.identity);
+    if (Value* environment = said.find("environment"))
+      for (auto& [name, value] : environment->members())
+        if (looks_secret(name)) value = Value::string("***");
+    clean(said);
+    return said;
+  }
+
+ private:
+  void clean(Value& value) const {
+    for (Value& item : value.items()) clean(item);
+    for (auto& [name, member] : value.members()) clean(member);
+    if (value.kind() != Value::Kind::string) return;
+    std::string text = value.as_string();
+    for (const std::string& secret : secrets_) replace_all(text, secret, "***");
+    if (text.starts_with(folder_)) text = "./" + text.substr(folder_.size());
+    value = Value::string(std::move(text));
+  }
+
+  std::string folder_;
+  std::vector<std::string> secrets_;
+};
+
+compose::LoadRequest load_request(const campaign::Campaign& campaign) {
+  return {.files = campaign.container.compose_files,
+          .working_dir = campaign.folder,
+          .project_name = project_name(campaign, ""),
+          .environment = callers_environment()};
+}
+
+std::map<std::string, Value> read_services(const campaign::Campaign& campaign,
+                                           std::vector<std::string>& warnings) {
+  compose::LoadRequest request = load_request(campaign);
+  request.profiles = {"*"};
+  const compose::Loaded loaded = compose::load_project(request);
+  warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
+  const Published published(campaign);
+  std::map<std::string, Value> services;
+  for (const auto& [name, service] : loaded.project.services) {
+    Value::List others;
+    for (const auto& [other, dependency] : service.depends_on)
+      others.push_back(Value::string(other));
+    services.emplace(name, Value::map({{"depends_on", Value::list(std::move(others))},
+                                       {"service", published.of(service)}}));
+  }
+  return services;
+}
+
+// "service db: image: redis:7 -> redis:8"
+void tell_difference(const std::string& name, const Value* before, const Value* now,
+                     std::string& text) {
+  if (!before || !now) {
+    text += "\n  service " + name + (now ? " is new" : " is gone");
+    return;
+  }
+  std::map<std::string, std::pair<std::string, std::string>> keys;
+  for (const auto& [key, leaf] : campaign::leaves(*before))
+    keys[key].first = campaign::shown(*leaf);
+  for (const auto& [key, leaf] : campaign::leaves(*now)) keys[key].second = campaign::shown(*leaf);
+  for (const auto& [key, values] : keys)
+    if (values.first != values.second)
+      text += "\n  service " + name + ": " + key + ": " +
+              (values.first.empty() ? "unset" : values.first) + " -> " +
+              (values.second.empty() ? "unset" : values.second);
+}
+
+const Value* find(const std::map<std::string, Value>& services, const std::string& name) {
+  const auto found = services.find(name);
+  return found == services.end() ? nullptr : &found->second;
+}
+
+void refuse_changes(const std::set<std::string>& names, const campaign::Manifest& manifest,
+                    const std::map<std::string, Value>& now) {
+  std::string changes;
+  for (const std::string& name : names) {
+    const Value *was = find(manifest.services, name), *is = find(now, name);
+    if (was && is && *was == *is) continue;
+    tell_difference(name, was, is, changes);
+  }
+  if (changes.empty()) return;
+  throw CommandError(
+      ExitCode::usage,
+      "the compose file has changed since session " + manifest.session + " began:" + changes +
+          "\n  bring the old one back, or go on with the new one: " + "`campaignctl up " +
+          manifest.file + " --accept-changes`");
+}
+
+}  // namespace
+
+compose::StringMap callers_environment() {
+  compose::StringMap environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string pair = *entry;
+    const auto equals = pair.find('=');
+    if (equals != std::string::npos)
+      environment.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return environment;
+}
+
+std::string project_name(const campaign::Campaign& campaign, const std::string& uid) {
+  if (!campaign.container.project_name.empty()) return campaign.container.project_name;
+  std::string name = campaign.id;
+  for (char& c : name)
+    if (c == '.') c = '-';
+  return uid.empty() ? name : name + "-" + uid.substr(0, 4);
+}
+
+void take_services(campaign::Campaign& campaign) {
+  if (campaign.container.compose_files.empty()) return;
+  campaign::add_services(campaign, read_services(campaign, campaign.warnings));
+}
+
+compose::Strings services_in_use(const campaign::Campaign& campaign, const campaign::Plan& plan) {
+  std::set<std::string> names;
+  for (const campaign::Experiment& experiment : plan.experiments) {
+    const auto runner = campaign::runner_of(campaign, experiment);
+    if (!runner || runner->type != campaign::RunnerType::compose) continue;
+    names.insert(runner->service);
+    if (runner->server && !runner->server->service.empty()) names.insert(runner->server->service);
+  }
+  return {names.begin(), names.end()};
+}
+
+compose::Project session_project(const campaign::Campaign& campaign,
+                                 const campaign::Manifest& manifest) {
+  compose::LoadRequest request = load_request(campaign);
+  request.services = services_in_use(campaign, manifest.plan);
+  request.project_name = project_name(campaign, manifest.uid);
+  compose::Project project = compose::load_project(request).project;
+  std::vector<std::string> told;
+  refuse_changes(compose::with_dependencies(project, request.services), manifest,
+                 read_services(campaign, told));
+  return project;
+}
+
+}  // namespace controller

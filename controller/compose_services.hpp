@@ -1,0 +1,30 @@
+// The compose files that a campaign names: what the identity of its experiments takes from them,
+// and the project that its runs are carried out in.
+#pragma once
+
+#include "campaign/state/manifest.hpp"
+#include "compose/model.hpp"
+
+namespace controller {
+
+// Reads what every service is into the campaign (campaign::add_services), profiles aside: a runner
+// that names a service enables it. Nothing where the campaign names no compose file. Values of
+// secrets are left out: those of variables that look like one by name, wherever they stand. Throws
+// ComposeError.
+void take_services(campaign::Campaign& campaign);
+
+// The services that the experiments of a plan are carried out with, servers included; by name, each
+// once.
+compose::Strings services_in_use(const campaign::Campaign& campaign, const campaign::Plan& plan);
+
+// The project of a session: the services in use and all that those depend on. Throws ComposeError,
+// and CommandError(usage) with each difference where a service is not what the session began with.
+compose::Project session_project(const campaign::Campaign& campaign,
+                                 const campaign::Manifest& manifest);
+
+// `container.project_name`, else made of the campaign's id and the first digits of its uid.
+std::string project_name(const campaign::Campaign& campaign, const std::string& uid);
+
+compose::StringMap callers_environment();
+
+}  // namespace controller
