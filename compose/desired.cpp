@@ -38,6 +38,7 @@ void put_labels(StringMap& labels, const Project& project, const StringMap& whos
 void put_service_labels(ContainerSpec& spec, const Project& project, const Service& service) {
   spec.labels[label::service] = service.name;
   spec.labels[label::image] = spec.image;
+  spec.labels[label::image_name] = service.image;
   spec.labels[label::depends_on] = depends_on_label(service);
   spec.labels[label::working_dir] = project.working_dir;
   spec.labels[label::config_files] = joined(project.compose_files);

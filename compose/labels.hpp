@@ -23,4 +23,7 @@ inline constexpr char volume[] = "com.docker.compose.volume";
 // is what `docker compose` looks for.
 inline constexpr char config_hash[] = "com.docker.compose.config-hash";
 
+// Our own: the image as the file names it, where a container is made by its id.
+inline constexpr char image_name[] = "campaignctl.compose.image";
+
 }  // namespace compose::label

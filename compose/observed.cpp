@@ -31,6 +31,11 @@ Strings services_in(const std::string& label) {
   return all;
 }
 
+std::string image_name(const container::ContainerState& state) {
+  const std::string named = value(state.labels, label::image_name);
+  return named.empty() ? state.image_name : named;
+}
+
 ObservedNetwork observed_network(const container::NetworkInfo& info) {
   return {.id = info.id,
           .name = info.name,
@@ -72,7 +77,7 @@ ObservedContainer observed_container(const container::ContainerState& state) {
       .number = std::atoi(value(state.labels, label::number).c_str()),
       .oneoff = value(state.labels, label::oneoff) == "True",
       .hash = value(state.labels, label::config_hash),
-      .image = state.image_name,
+      .image = image_name(state),
       .status = state.status,
       .health = state.health.status,
       .exit_code = state.exit_code,

@@ -11,7 +11,7 @@ struct ObservedContainer {
   std::string id, name, service;
   int number = 0;
   bool oneoff = false;
-  std::string hash, image;
+  std::string hash, image;  // the image as the file that it was made from names it
   container::ContainerStatus status = container::ContainerStatus::created;
   container::Health health = container::Health::none;
   int exit_code = 0;

@@ -140,6 +140,23 @@ class DockerExecs : public Execs {
                                  StreamDemux::Format::framed);
   }
 
+  Task<std::unique_ptr<ExecStream>> start_interactive(const std::string& exec,
+                                                      const ExecSpec& spec) override {
+    using Format = StreamDemux::Format;
+    using How = engine_json::ExecStart;
+    EngineCall call = start(exec, spec.terminal ? How::terminal : How::attached);
+    call.request.upgrade = true;
+    co_return make_exec_stream(co_await session_.open(std::move(call)),
+                               spec.terminal ? Format::raw : Format::framed);
+  }
+
+  Task<> resize(const std::string& exec, TerminalSize size) override {
+    co_await session_.call(calls_.post("/exec/" + escaped(exec) +
+                                           "/resize?h=" + std::to_string(size.rows) +
+                                           "&w=" + std::to_string(size.columns),
+                                       "resize of the terminal of exec " + short_id(exec)));
+  }
+
   Task<ExecState> inspect(const std::string& exec) override {
     const auto answer = co_await session_.call(
         calls_.get("/exec/" + escaped(exec) + "/json", "inspect of exec " + short_id(exec)));

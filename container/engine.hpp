@@ -55,6 +55,14 @@ class OutputStream {
   virtual Task<std::optional<OutputChunk>> next() = 0;  // nullopt at the end
 };
 
+// An exec's output, and its input. Writing and reading may go on at once. EngineError (status 0)
+// where the connection was cut: an exec that has ended takes nothing more.
+class ExecStream : public OutputStream {
+ public:
+  virtual Task<> write(const std::string& bytes) = 0;
+  virtual void close_input() = 0;  // its reader sees the end; the output goes on
+};
+
 struct EngineEvent {
   std::string action, id;
   std::map<std::string, std::string> attributes;

@@ -30,7 +30,7 @@ std::string connect_body(const NetworkAttachment& attachment, const std::string&
 std::string disconnect_body(const std::string& container);
 std::string volume_body(const VolumeSpec& spec);
 std::string exec_body(const ExecSpec& spec);
-enum class ExecStart { detached, attached };
+enum class ExecStart { detached, attached, terminal };
 std::string exec_start_body(ExecStart how);
 
 std::string created_id(const std::string& body);

@@ -79,8 +79,8 @@ std::string volume_body(const VolumeSpec& spec) {
 }
 
 std::string exec_body(const ExecSpec& spec) {
-  json body = {{"AttachStdin", false},          {"AttachStdout", spec.output},
-               {"AttachStderr", spec.output},   {"Tty", false},
+  json body = {{"AttachStdin", spec.input},     {"AttachStdout", spec.output},
+               {"AttachStderr", spec.output},   {"Tty", spec.terminal},
                {"Privileged", spec.privileged}, {"Cmd", spec.command}};
   if (!spec.env.empty()) body["Env"] = spec.env;
   if (!spec.user.empty()) body["User"] = spec.user;
@@ -89,8 +89,8 @@ std::string exec_body(const ExecSpec& spec) {
 }
 
 std::string exec_start_body(ExecStart how) {
-  return how == ExecStart::detached ? R"({"Detach":true,"Tty":false})"
-                                    : R"({"Detach":false,"Tty":false})";
+  return dump({{"Detach", how == ExecStart::detached}, {"Tty", how == ExecStart::terminal}},
+              "the start of a command");
 }
 
 NetworkInfo network(const std::string& body) { return read_network(parse(body)); }

@@ -31,12 +31,12 @@ class DockerWait : public PendingWait {
   std::shared_ptr<HttpStream> stream_;
 };
 
-class DockerOutput : public OutputStream {
+// What is read from a stream, taken apart.
+class Demultiplexed {
  public:
-  DockerOutput(std::unique_ptr<HttpStream> stream, StreamDemux::Format format)
-      : stream_(std::move(stream)), demux_(format) {}
+  Demultiplexed(HttpStream& stream, StreamDemux::Format format) : stream_(stream), demux_(format) {}
 
-  Task<std::optional<OutputChunk>> next() override {
+  Task<std::optional<OutputChunk>> next() {
     for (;;) {
       if (auto chunk = demux_.next()) co_return chunk;
       const auto bytes = co_await read();
@@ -51,14 +51,44 @@ class DockerOutput : public OutputStream {
  private:
   Task<std::optional<std::string>> read() {
     try {
-      co_return co_await stream_->read();
+      co_return co_await stream_.read();
     } catch (const HttpError& error) {
       throw EngineError(0, std::string("the output of the container was cut: ") + error.what());
     }
   }
 
-  std::unique_ptr<HttpStream> stream_;
+  HttpStream& stream_;
   StreamDemux demux_;
+};
+
+class DockerOutput : public OutputStream {
+ public:
+  DockerOutput(std::unique_ptr<HttpStream> stream, StreamDemux::Format format)
+      : stream_(std::move(stream)), output_(*stream_, format) {}
+  Task<std::optional<OutputChunk>> next() override { return output_.next(); }
+
+ private:
+  std::unique_ptr<HttpStream> stream_;
+  Demultiplexed output_;
+};
+
+class DockerExecStream : public ExecStream {
+ public:
+  DockerExecStream(std::unique_ptr<HttpStream> stream, StreamDemux::Format format)
+      : stream_(std::move(stream)), output_(*stream_, format) {}
+  Task<std::optional<OutputChunk>> next() override { return output_.next(); }
+  Task<> write(const std::string& bytes) override {
+    try {
+      co_await stream_->write(bytes);
+    } catch (const HttpError& error) {
+      throw EngineError(0, std::string("the input of the command was cut: ") + error.what());
+    }
+  }
+  void close_input() override { stream_->close_writing(); }
+
+ private:
+  std::unique_ptr<HttpStream> stream_;
+  Demultiplexed output_;
 };
 
 class DockerEvents : public EventStream {
@@ -102,6 +132,11 @@ std::unique_ptr<PendingWait> make_pending_wait(std::unique_ptr<HttpStream> strea
 std::unique_ptr<OutputStream> make_output_stream(std::unique_ptr<HttpStream> stream,
                                                  StreamDemux::Format format) {
   return std::make_unique<DockerOutput>(std::move(stream), format);
+}
+
+std::unique_ptr<ExecStream> make_exec_stream(std::unique_ptr<HttpStream> stream,
+                                             StreamDemux::Format format) {
+  return std::make_unique<DockerExecStream>(std::move(stream), format);
 }
 
 std::unique_ptr<EventStream> make_event_stream(std::unique_ptr<HttpStream> stream) {

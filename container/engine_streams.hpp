@@ -16,6 +16,8 @@ namespace container {
 std::unique_ptr<PendingWait> make_pending_wait(std::unique_ptr<HttpStream> stream);
 std::unique_ptr<OutputStream> make_output_stream(std::unique_ptr<HttpStream> stream,
                                                  StreamDemux::Format format);
+std::unique_ptr<ExecStream> make_exec_stream(std::unique_ptr<HttpStream> stream,
+                                             StreamDemux::Format format);
 std::unique_ptr<EventStream> make_event_stream(std::unique_ptr<HttpStream> stream);
 
 }  // namespace container

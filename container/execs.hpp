@@ -15,14 +15,22 @@
 namespace container {
 
 class OutputStream;
+class ExecStream;
 
 struct ExecSpec {
   std::vector<std::string> command;
   std::vector<std::string> env = {};        // K=V, beside the container's
   std::string user = {}, working_dir = {};  // empty: the container's
   bool privileged = false;
-  // For start_attached; a detached one has no output. There is never a terminal nor input.
+  // For start_attached and start_interactive; a detached one has no output.
   bool output = false;
+  // For start_interactive. Whoever says so must read or close the input: what comes from there is
+  // gone. With a terminal all output is one stream.
+  bool input = false, terminal = false;
+};
+
+struct TerminalSize {
+  int rows = 0, columns = 0;
 };
 
 struct ExecState {
@@ -45,6 +53,11 @@ class Execs {
   // What cannot be executed is told by the engine in the output, and by exit code 126 or 127. An
   // output that nobody reads stalls the program.
   virtual Task<std::unique_ptr<OutputStream>> start_attached(const std::string& exec) = 0;
+  // The same for one that was created by `spec` with input.
+  virtual Task<std::unique_ptr<ExecStream>> start_interactive(const std::string& exec,
+                                                              const ExecSpec& spec) = 0;
+  // Of its terminal, once it runs: an engine refuses it before.
+  virtual Task<> resize(const std::string& exec, TerminalSize size) = 0;
   virtual Task<ExecState> inspect(const std::string& exec) = 0;
 };
 

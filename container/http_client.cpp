@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -338,6 +339,19 @@ Task<std::optional<std::string>> HttpStream::read(double idle_seconds) {
     connection->stream.expires_never();
   if (status() == 101) co_return co_await read_raw(*connection, idle_seconds);
   co_return co_await read_body(*connection, idle_seconds);
+}
+
+Task<> HttpStream::write(std::string bytes) {
+  const auto connection = connection_;
+  const auto [code, written] =
+      co_await net::async_write(connection->stream, net::buffer(bytes), as_result);
+  if (code == net::error::operation_aborted) throw boost::system::system_error(code);
+  if (code) throw HttpError(HttpError::Stage::answering, code.message());
+}
+
+void HttpStream::close_writing() {
+  error_code ignored;
+  connection_->stream.socket().shutdown(net::socket_base::shutdown_send, ignored);
 }
 
 Task<std::string> HttpStream::read_all(double idle_seconds, std::size_t limit) {

@@ -66,6 +66,10 @@ class HttpStream {
   Task<std::optional<std::string>> read(double idle_seconds = 0);
   // The rest, at most `limit` bytes of it.
   Task<std::string> read_all(double idle_seconds, std::size_t limit);
+  // Of a raw connection (status 101), also while a read goes on. Throws HttpError; what has come
+  // can still be read then.
+  Task<> write(std::string bytes);
+  void close_writing();  // the other side reads the end; reading goes on
 
  private:
   std::shared_ptr<HttpConnection>

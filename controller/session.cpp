@@ -14,6 +14,7 @@
 #include "campaign/state/session_state.hpp"
 #include "controller/errors.hpp"
 #include "controller/session_run.hpp"
+#include "controller/session_services.hpp"
 #include "controller/stages/hooks.hpp"
 
 namespace controller {
@@ -174,6 +175,9 @@ void SessionRun::beat() {
                                  .initialization_ms = worker.initialization * 1000});
     if (heartbeat.stage.empty()) heartbeat.stage = heartbeat.workers.back().stage;
   }
+  ServicesSeen seen{.utc = heartbeat.utc};
+  if (persistent_) seen.held = persistent_->held();
+  if (host_) heartbeat.services = services_of(*host_, seen);
   campaign::write_heartbeat(state_.located.session.heartbeat(), heartbeat);
   request_.progress->tick(sequencer_->progress());
 }

@@ -1,36 +1,45 @@
+#include "controller/session_services.hpp"
+
+#include <algorithm>
+
 #include "controller/engine_watch.hpp"
 #include "controller/session_run.hpp"
 
 namespace controller {
 
-namespace {
+void ServiceNotes::operator()(const supervise::Notice& notice) {
+  using What = supervise::Step::What;
+  const std::string who = notice.service.empty() || notice.service == notice.supervisor
+                              ? notice.supervisor
+                              : notice.supervisor + ", " + notice.service;
+  const std::string& cause = notice.step.cause;
+  if (notice.step.what == What::back_off && failing_.insert(who).second)
+    progress_->note(who + ": " + cause + "; begun again in " +
+                    supervise::seconds_text(notice.step.delay));
+  if (notice.step.what == What::running && failing_.erase(who) > 0) progress_->note(who + ": back");
+  if (notice.step.what == What::give_up) progress_->note(who + ": given up: " + cause);
+  if (notice.step.what == What::lost) progress_->note(who + ": " + cause);
+}
 
-// What a person should hear of the services: that one fails, once, and that it is back.
-class ServiceNotes {
- public:
-  explicit ServiceNotes(Progress* progress) : progress_(progress) {}
-
-  void operator()(const supervise::Notice& notice) {
-    using What = supervise::Step::What;
-    const std::string who = notice.service.empty() || notice.service == notice.supervisor
-                                ? notice.supervisor
-                                : notice.supervisor + ", " + notice.service;
-    const std::string& cause = notice.step.cause;
-    if (notice.step.what == What::back_off && failing_.insert(who).second)
-      progress_->note(who + ": " + cause + "; begun again in " +
-                      supervise::seconds_text(notice.step.delay));
-    if (notice.step.what == What::running && failing_.erase(who) > 0)
-      progress_->note(who + ": back");
-    if (notice.step.what == What::give_up) progress_->note(who + ": given up: " + cause);
-    if (notice.step.what == What::lost) progress_->note(who + ": " + cause);
+std::vector<campaign::Heartbeat::Service> services_of(const supervise::Host& host,
+                                                      const ServicesSeen& seen) {
+  using Phase = supervise::Phase;
+  std::vector<campaign::Heartbeat::Service> all;
+  for (const auto& supervisor : host.supervisors()) {
+    const auto held = seen.held.find(supervisor->name());
+    for (const supervise::ServiceState& state : supervisor->machine().services()) {
+      campaign::Heartbeat::Service& one = all.emplace_back();
+      one.name = supervisor->name();
+      one.service = held == seen.held.end() ? state.policy.name : held->second.first;
+      if (held != seen.held.end()) one.worker = held->second.second;
+      one.state = supervise::to_text(state.phase);
+      if (state.phase == Phase::running)
+        one.since_utc = seen.utc - (host.clock().boottime() - state.since);
+      one.restarts = std::max(state.incarnation - 1, 0);
+    }
   }
-
- private:
-  Progress* progress_;
-  std::set<std::string> failing_;
-};
-
-}  // namespace
+  return all;
+}
 
 void SessionRun::make_host() {
   host_ = std::make_unique<supervise::Host>(

@@ -64,6 +64,15 @@ struct Heartbeat {
     double initialization_ms = 0;
   };
   std::vector<Worker> workers;
+  // What lives longer than a run: a container that is held for runs, or another supervised service.
+  struct Service {
+    std::string name, service;        // of its container or supervisor; what it is there
+    std::optional<int> worker;        // whose it is
+    std::string state;                // running, waiting, ...: docs/supervision.md
+    std::optional<double> since_utc;  // while it runs: since when
+    int restarts = 0;                 // since its first start, wanted ones included
+  };
+  std::vector<Service> services;
 };
 void write_heartbeat(const std::filesystem::path& folder,
                      const Heartbeat& beat);  // no fsync: replaced each second

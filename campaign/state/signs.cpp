@@ -39,6 +39,40 @@ void worker_members(Visitor& visit, T& worker) {
   visit("initialization_ms", worker.initialization_ms);
 }
 
+template <class Visitor, class T>
+void service_members(Visitor& visit, T& service) {
+  visit("name", service.name);
+  visit("service", service.service);
+  visit("worker", service.worker);
+  visit("state", service.state);
+  visit("since_utc", service.since_utc);
+  visit("restarts", service.restarts);
+}
+
+// `members` is given a visitor and an element; of a missing list nothing is read.
+template <class T, class Members>
+void read_list(const std::string_view* text, std::vector<T>& list, const Members& members) {
+  if (text == nullptr) return;
+  json_text::Reader reader(*text);
+  reader.begin_array();
+  while (reader.next_element()) {
+    json_text::ObjectReader one(reader.raw());
+    members(one, list.emplace_back());
+  }
+}
+
+template <class T, class Members>
+std::string list_text(const std::vector<T>& list, const Members& members) {
+  std::string text = "[";
+  for (const T& one : list) {
+    text += &one == list.data() ? "{" : ",{";
+    json_text::ObjectWriter writer(text);
+    members(writer, one);
+    text += "}";
+  }
+  return text + "]";
+}
+
 std::vector<fs::path> json_files(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code gone;
@@ -55,14 +89,10 @@ Heartbeat read_heartbeat(const std::string& text) {
   Heartbeat beat;
   json_text::ObjectReader reader(text);
   beat_members(reader, beat);
-  if (const auto* workers = reader.find("workers")) {
-    json_text::Reader list(*workers);
-    list.begin_array();
-    while (list.next_element()) {
-      json_text::ObjectReader one(list.raw());
-      worker_members(one, beat.workers.emplace_back());
-    }
-  }
+  read_list(reader.find("workers"), beat.workers,
+            [](auto& visit, auto& one) { worker_members(visit, one); });
+  read_list(reader.find("services"), beat.services,
+            [](auto& visit, auto& one) { service_members(visit, one); });
   return beat;
 }
 
@@ -86,13 +116,12 @@ void write_heartbeat(const fs::path& folder, const Heartbeat& beat) {
   std::string text = "{";
   json_text::ObjectWriter writer(text);
   beat_members(writer, beat);
-  text += ",\"workers\":[";
-  for (const Heartbeat::Worker& worker : beat.workers) {
-    text += &worker == beat.workers.data() ? "{" : ",{";
-    worker_members(writer, worker);
-    text += "}";
-  }
-  text += "]}\n";
+  text += ",\"workers\":" +
+          list_text(beat.workers, [](auto& visit, auto& one) { worker_members(visit, one); });
+  if (!beat.services.empty())
+    text += ",\"services\":" +
+            list_text(beat.services, [](auto& visit, auto& one) { service_members(visit, one); });
+  text += "}\n";
   make_private_folders(folder);
   const fs::path path = folder / (beat.writer + ".json");
   const fs::path temporary = folder / ("." + beat.writer + ".json.tmp");

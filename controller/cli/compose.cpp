@@ -71,14 +71,17 @@ const std::vector<ComposeCommand>& compose_commands() {
         compose_ps_command},
        {}},
       {{"compose exec", "run a command in a service's container; its exit code is the command's",
-        "  campaignctl compose exec db psql -c 'select 1'\n"
+        "  campaignctl compose exec db sh\n"
+        "  campaignctl compose exec -i db psql < script.sql\n"
         "  campaignctl compose -p trial exec -u 0 -e LEVEL=9 web sh -c 'echo $LEVEL'\n",
         compose_exec_command},
        {{"--user,-u", "USER", "instead of the container's", &ComposeArguments::user},
         {"--workdir,-w", "DIR", "instead of the container's", &ComposeArguments::workdir},
         {"--env,-e", "K=V", "may be repeated", &ComposeArguments::environment},
-        {"--no-tty,-T", "", "implied: there is never a terminal, nor input",
+        {"--no-tty,-T", "", "no terminal for the command, though there is one here",
          &ComposeArguments::no_terminal},
+        {"--interactive,-i", "", "give it standard input that is no terminal too",
+         &ComposeArguments::interactive},
         {"SERVICE", "", "the lowest of its running containers", &ComposeArguments::service},
         {"COMMAND", "", "and its arguments", &ComposeArguments::command}},
        ComposeCommand::Rest::words},

@@ -98,7 +98,7 @@ struct ComposeArguments {
   bool remove_orphans = false, volumes = false;        // up and down; down
   std::string timeout;                                 // seconds: of conditions, of a stop
   std::string service, user, workdir;                  // exec
-  bool no_terminal = false;                            // exec
+  bool no_terminal = false, interactive = false;       // exec
   std::vector<std::string> environment, command;       // exec
 };
 

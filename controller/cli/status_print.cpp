@@ -70,6 +70,17 @@ std::string workers_table(const StatusReport& report) {
   return table.empty() ? "" : table.text();
 }
 
+std::string services_table(const StatusReport& report, const Style& style) {
+  Table table({{"service"}, {"worker"}, {"state"}, {"for"}, {"restarts"}, {"name"}});
+  for (const auto& one : report.services)
+    table.add({one.service, one.worker ? std::to_string(*one.worker) : "-",
+               painted(one.state, paint_of(one.state), style.color),
+               duration(one.since_utc ? std::optional(report.computed_utc - *one.since_utc)
+                                      : std::nullopt),
+               std::to_string(one.restarts), one.name});
+  return table.empty() ? "" : table.text();
+}
+
 std::string runs_table(const StatusReport& report, const Style& style) {
   using Align = Table::Align;
   Table table({{"run"},
@@ -126,6 +137,19 @@ Json workers_json(const StatusReport& report) {
   return list;
 }
 
+Json services_json(const StatusReport& report) {
+  Json list = Json::array();
+  for (const auto& one : report.services)
+    list.push_back(
+        {{"name", one.name},
+         {"service", one.service},
+         {"worker", one.worker ? Json(*one.worker) : Json(nullptr)},
+         {"state", one.state},
+         {"since", one.since_utc ? Json(campaign::rfc3339(*one.since_utc)) : Json(nullptr)},
+         {"restarts", one.restarts}});
+  return list;
+}
+
 Json runs_json(const StatusReport& report) {
   Json list = Json::array();
   for (const RunFigures& run : report.runs)
@@ -160,7 +184,8 @@ Json report_json(const StatusReport& report, const StatusParts& parts) {
                  {"cycles_completed", report.cycles_completed},
                  {"wait", wait_json(report.wait)},
                  {"cycles", cycles_json(report)},
-                 {"workers", workers_json(report)}};
+                 {"workers", workers_json(report)},
+                 {"services", services_json(report)}};
   if (parts.runs) object["runs"] = runs_json(report);
   if (!report.warnings.empty()) object["warnings"] = report.warnings;
   return object;
@@ -178,6 +203,7 @@ std::string status_text(const StatusReport& report, const StatusParts& parts, co
     out += painted("warning: ", Paint::yellow, style.color) + warning + "\n";
   out += cycles_table(report, style);
   if (parts.workers || report.state == "running") out += workers_table(report);
+  out += services_table(report, style);
   if (parts.runs) out += runs_table(report, style);
   return out;
 }

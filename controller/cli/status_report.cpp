@@ -274,6 +274,7 @@ StatusReport make_status(const Observation& seen) {
   for (auto& [number, both] : cycles) finish_cycle(report, both.first, both.second);
   add_workers(report, workers, seen);
   if (report.state == "running") report.remaining = remaining(seen, experiments);
+  if (report.state == "running" && beat != nullptr) report.services = beat->services;
   set_wait(report, seen);
   set_warnings(report, seen);
   return report;

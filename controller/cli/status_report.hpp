@@ -48,8 +48,9 @@ struct StatusReport {
   std::optional<WaitFigures> wait;
   std::vector<CycleFigures> cycles_list;
   std::vector<WorkerFigures> workers;
-  std::vector<RunFigures> runs;       // only when asked for
-  std::vector<std::string> warnings;  // damage, violations
+  std::vector<campaign::Heartbeat::Service> services;  // what lives longer than a run, now
+  std::vector<RunFigures> runs;                        // only when asked for
+  std::vector<std::string> warnings;                   // damage, violations
 };
 
 // What one look gives beside the files' content.

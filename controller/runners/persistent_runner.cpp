@@ -396,6 +396,13 @@ Task<> PersistentRunner::remove(Attempt& attempt) {
   if (parts_.servers) co_await parts_.servers->remove(attempt);
 }
 
+std::map<std::string, std::pair<std::string, int>> PersistentRunner::held() const {
+  std::map<std::string, std::pair<std::string, int>> names;
+  for (const auto& [whose, held] : held_)
+    if (held->container) names[held->name] = whose;
+  return names;
+}
+
 void PersistentRunner::tell(const container::EngineEvent& event) {
   if (event.action == "die" || event.action == "destroy")
     for (const auto& [key, held] : held_)

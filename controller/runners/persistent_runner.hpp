@@ -45,6 +45,8 @@ class PersistentRunner : public Runner {
   Task<> remove(Attempt& attempt) override;
   // What the engine's event stream says.
   void tell(const container::EngineEvent& event);
+  // The containers that are held now: name, which is their supervisor's too -> service and worker.
+  std::map<std::string, std::pair<std::string, int>> held() const;
 
  private:
   struct Held;

@@ -190,6 +190,8 @@ TEST(Heartbeats, ComeBack) {
   beat.interval = 15;
   beat.wait_until_utc = 1763685640.5;
   beat.workers = {{0, "tiny.c01", "gap", 5.5, 12.25}, {1, "", "", 0, 0}};
+  beat.services = {{"cctl-1-tiny-w0", "tiny", 0, "running", 1763685500.5, 2},
+                   {"engine events", "events", std::nullopt, "waiting", std::nullopt, 0}};
   write_heartbeat(folder.path() / "heartbeat", beat);
   write_heartbeat(folder.path() / "heartbeat", beat);
   std::ofstream(folder.path() / "heartbeat" / "torn.json") << "{\"writer\":";
@@ -201,6 +203,15 @@ TEST(Heartbeats, ComeBack) {
   ASSERT_EQ(beats[0].workers.size(), 2u);
   EXPECT_EQ(beats[0].workers[0].initialization_ms, 12.25);
   EXPECT_EQ(beats[0].workers[1].id, 1);
+  ASSERT_EQ(beats[0].services.size(), 2u);
+  EXPECT_EQ(beats[0].services[0].name, "cctl-1-tiny-w0");
+  EXPECT_EQ(beats[0].services[0].service, "tiny");
+  EXPECT_EQ(beats[0].services[0].worker, 0);
+  EXPECT_EQ(beats[0].services[0].since_utc, 1763685500.5);
+  EXPECT_EQ(beats[0].services[0].restarts, 2);
+  EXPECT_EQ(beats[0].services[1].state, "waiting");
+  EXPECT_EQ(beats[0].services[1].worker, std::nullopt);
+  EXPECT_EQ(beats[0].services[1].since_utc, std::nullopt);
   EXPECT_TRUE(read_heartbeats(folder.path() / "none").empty());
 }
 

@@ -85,6 +85,12 @@ TEST(EngineJson, NetworksVolumesAndExecsAreAskedForAndRead) {
           {.command = {"a", "b"}, .env = {"K=V"}, .user = "1:2", .working_dir = "/w"})),
       json::parse(R"({"AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,
     "Privileged":false,"Cmd":["a","b"],"Env":["K=V"],"User":"1:2","WorkingDir":"/w"})"));
+  EXPECT_EQ(json::parse(engine_json::exec_body(
+                {.command = {"a"}, .output = true, .input = true, .terminal = true})),
+            json::parse(R"({"AttachStdin":true,"AttachStdout":true,"AttachStderr":true,"Tty":true,
+    "Privileged":false,"Cmd":["a"]})"));
+  EXPECT_EQ(json::parse(engine_json::exec_start_body(engine_json::ExecStart::terminal)),
+            json::parse(R"({"Detach":false,"Tty":true})"));
   const auto network =
       engine_json::network(R"({"Id":"i","Name":"n","Driver":"bridge","Labels":{"l":"v"},
     "Containers":{"c1":{}}})");

@@ -117,6 +117,30 @@ TEST_F(RealEngineExec, LeavesItsOutputAndOutcomeInItsFolder) {
   EXPECT_EQ(read_text(run.out_here / "stderr.log"), "err\n");
 }
 
+TEST_F(RealEngineExec, SettlingLastsUntilTheEngineHasSeenTheEnd) {
+  const auto run = run_of("x.a1", "while [ ! -e /campaign/runs/go ]; do sleep 0.01; done");
+  const auto started = start(run);
+  bool settled = false;
+  loop().run([](Engine& engine, std::string exec, std::filesystem::path go, bool& over) -> Task<> {
+    const auto settle = [](Engine& on, std::string which, bool& done) -> Task<> {
+      co_await settle_exec(on, which);
+      done = true;
+    };
+    EXPECT_FALSE(co_await finished_within(settle(engine, exec, over), 0.3));
+    EXPECT_FALSE(over) << "settled while it ran";
+    std::ofstream(go) << "go";
+    EXPECT_TRUE(co_await finished_within(settle(engine, exec, over), 20));
+  }(engine(), started.exec, folder_.path() / "go", settled));
+  EXPECT_TRUE(settled);
+  EXPECT_TRUE(execs().empty());
+  EXPECT_EQ(outcome(run)["exit_code"], 0);
+}
+
+TEST_F(RealEngineExec, WhatTheEngineDoesNotKnowIsSettled) {
+  loop().run(settle_exec(engine(), ""));
+  loop().run(settle_exec(engine(), std::string(64, 'e')));
+}
+
 TEST_F(RealEngineExec, WhatCannotBeExecutedIsAnOutcomeAndAMissingLauncherAFailedStart) {
   auto run = run_of("command.a1", "");
   run.command = {"/no/such/program"};

@@ -101,6 +101,40 @@ TEST_F(RealEngineObjects, AnAttachedExecGivesItsOutputAndCode) {
   EXPECT_EQ(refused([&] { return engine().execs().start_detached(exec); }), 409);
 }
 
+TEST_F(RealEngineObjects, AnExecReadsItsInputToTheEnd) {
+  const auto id = running(shell("sleep 60"));
+  const ExecSpec spec{.command = {"/bin/sh", "-c", "while read l; do echo got $l; done; echo end"},
+                      .output = true,
+                      .input = true};
+  const auto exec = loop().run(engine().execs().create(id, spec));
+  const auto stream = loop().run(engine().execs().start_interactive(exec, spec));
+  loop().run(stream->write("one\n"));
+  const auto first = loop().run(stream->next());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->data, "got one\n");
+  loop().run(stream->write("two\n"));
+  stream->close_input();
+  EXPECT_EQ(loop().run(collect(*stream)).out, "got two\nend\n");
+  EXPECT_EQ(ended_exec(exec).exit_code, 0);
+}
+
+TEST_F(RealEngineObjects, AnExecWithATerminalHasTheSizeThatItIsGiven) {
+  const auto id = running(shell("sleep 60"));
+  const ExecSpec spec{.command = {"/bin/sh", "-c", "read l; stty size; test -t 0 && test -t 1"},
+                      .output = true,
+                      .input = true,
+                      .terminal = true};
+  const auto exec = loop().run(engine().execs().create(id, spec));
+  const auto stream = loop().run(engine().execs().start_interactive(exec, spec));
+  while (!loop().run(engine().execs().inspect(exec)).running) loop().run(sleep_for(0.002));
+  loop().run(engine().execs().resize(exec, {.rows = 33, .columns = 101}));
+  loop().run(stream->write("go\n"));
+  const auto said = loop().run(collect(*stream));
+  EXPECT_NE(said.out.find("33 101"), std::string::npos) << said.out;
+  EXPECT_EQ(said.err, "");
+  EXPECT_EQ(ended_exec(exec).exit_code, 0);
+}
+
 TEST_F(RealEngineObjects, ADetachedExecIsListedWhileItRuns) {
   const auto id = running(shell("sleep 60"));
   const ExecSpec spec{.command = {"/bin/sleep", "60"}};

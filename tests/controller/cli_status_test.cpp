@@ -97,6 +97,31 @@ TEST(Status, WaitIsToldWhileItRuns) {
   EXPECT_EQ(json["wait"]["reason"], "gap, about 40 s");
 }
 
+TEST(Status, WhatLivesLongerThanARunIsListedWhileTheCampaignRuns) {
+  const SessionView view = testing::sample_view();
+  campaign::Heartbeat serving = beat(1022);
+  serving.services = {{"cctl-1-zstd-w0", "zstd", 0, "running", 1010, 2},
+                      {"engine events", "events", std::nullopt, "waiting", std::nullopt, 1}};
+  Observation seen{.view = &view, .beats = {serving}, .held = true, .host = "here", .utc = 1022};
+  const StatusReport running = make_status(seen);
+  const std::string text = status_text(running, {}, {});
+  EXPECT_TRUE(
+      text.ends_with("service  worker  state    for    restarts  name\n"
+                     "zstd     0       running  12.0s  2         cctl-1-zstd-w0\n"
+                     "events   -       waiting  -      1         engine events\n"))
+      << text;
+  const auto json = nlohmann::json::parse(status_json(running, {}));
+  EXPECT_EQ(json["services"], nlohmann::json::parse(R"([
+      {"name": "cctl-1-zstd-w0", "service": "zstd", "worker": 0, "state": "running",
+       "since": "1970-01-01T00:16:50.000Z", "restarts": 2},
+      {"name": "engine events", "service": "events", "worker": null, "state": "waiting",
+       "since": null, "restarts": 1}])"));
+  seen.held = false;
+  const StatusReport ended = make_status(seen);
+  EXPECT_EQ(status_text(ended, {}, {}).find("zstd"), std::string::npos);
+  EXPECT_TRUE(nlohmann::json::parse(status_json(ended, {}))["services"].empty());
+}
+
 TEST(Status, StateFollowsLockJournalAndHeartbeat) {
   SessionView view = testing::sample_view();
   EXPECT_EQ(report(view, true).state, "running");

@@ -205,6 +205,33 @@ TEST_F(Processes, OneThatIgnoresTermIsKilledWithItsGroupAfterItsBound) {
   while (process_alive(child, born)) loop_.run(sleep_for(0.01));
 }
 
+TEST_F(Processes, AHurryDoesNotWaitForTheBoundOfAStop) {
+  Supervisor& supervisor =
+      supervision_.add({.name = "s"}, {.name = "a", .stop_within = long_time},
+                       shell("trap 'touch asked' TERM; touch up; while :; do sleep 0.02; done"));
+  until_file("up");
+  supervisor.stop();
+  until_file("asked");
+  supervisor.hurry();
+  loop_.run(supervisor.finished());
+  EXPECT_TRUE(supervisor.over());
+  EXPECT_EQ(supervision_.told("kill a: in a hurry"), 1) << supervision_.text();
+  EXPECT_EQ(supervision_.told("ended a: signal 9"), 1) << supervision_.text();
+}
+
+TEST_F(Processes, AHurryKillsWithoutAskingAndNothingIsStartedAgain) {
+  Supervisor& supervisor =
+      supervision_.add({.name = "s", .back_off = quick}, {.name = "a", .stop_within = long_time},
+                       shell("trap '' TERM; touch up; while :; do sleep 0.02; done"));
+  until_file("up");
+  supervisor.hurry();
+  loop_.run(supervisor.finished());
+  EXPECT_EQ(supervision_.told("stop a"), 0) << supervision_.text();
+  EXPECT_EQ(supervision_.told("kill a"), 1) << supervision_.text();
+  EXPECT_EQ(supervision_.told("start a"), 1) << supervision_.text();
+  EXPECT_EQ(supervisor.why_gave_up(), "");
+}
+
 TEST_F(Processes, WhatALeaderLeavesInItsGroupIsEnded) {
   supervision_.add({.name = "s"}, {.name = "a", .restart = Restart::temporary},
                    shell("sleep 1000 & echo $! > child; exit 0"));

@@ -52,6 +52,26 @@ exec_gives_output_and_code() {
   said=$(compose exec web sh -c 'echo level $LEVEL; exit 7') || code=$?
   [ "$said" = "level 9" ] && [ "$code" -eq 7 ]
 }
+ps_names_images_as_the_file_does() { compose ps | grep -Eq "web +running +campaignctl/probe:1$"; }
+exec_leaves_the_input_to_its_caller() {
+  local said
+  said=$(printf 'one\ntwo\n' | while read -r line; do compose exec web echo "$line"; done)
+  [ "$said" = "one
+two" ]
+}
+exec_hands_input_on_when_asked() {
+  local said
+  said=$(printf 'one\ntwo\n' | compose exec -i web sh -c 'cat; echo end')
+  [ "$said" = "one
+two
+end" ] && [ "$(compose exec -i web cat </dev/null)" = "" ] &&
+    [ "$(compose exec -i web wc -c <"$work/compose.yaml")" -eq "$(wc -c <"$work/compose.yaml")" ]
+}
+exec_takes_what_is_said_after_the_input_is_closed() {
+  local said code=0
+  said=$(head -c 300000 /dev/zero | compose exec -i web sh -c 'exec <&-; sleep 0.2; echo last words; exit 5') || code=$?
+  [ "$said" = "last words" ] && [ "$code" -eq 5 ]
+}
 exec_names_what_does_not_run() {
   local code=0
   compose exec other true 2>"$work/err" || code=$?
@@ -76,6 +96,10 @@ verdict dry_run_does_nothing dry_run_does_nothing
 verdict up_waits_for_health up_waits_for_health
 verdict second_up_has_nothing_to_do second_up_has_nothing_to_do
 verdict exec_gives_output_and_code exec_gives_output_and_code
+verdict ps_names_images_as_the_file_does ps_names_images_as_the_file_does
+verdict exec_leaves_the_input_to_its_caller exec_leaves_the_input_to_its_caller
+verdict exec_hands_input_on_when_asked exec_hands_input_on_when_asked
+verdict exec_takes_what_is_said_after_the_input_is_closed exec_takes_what_is_said_after_the_input_is_closed
 verdict exec_names_what_does_not_run exec_names_what_does_not_run
 verdict failure_has_last_words failure_has_last_words
 verdict down_leaves_nothing down_leaves_nothing

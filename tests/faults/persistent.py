@@ -1,14 +1,16 @@
 """Runs as execs in a container that is held alive: nothing leaks, nothing is lost, a container that dies is made anew."""
 
+import contextlib
 import datetime
 import json
+import os
 import pathlib
 import signal
 import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import SOAK, Campaign, docker, merged, wait_for  # noqa: E402
+from campaign import IMAGE, SOAK, Campaign, docker, merged, wait_for  # noqa: E402
 from check import Checks, need_engine  # noqa: E402
 from engine import OwnEngine  # noqa: E402
 
@@ -142,6 +144,98 @@ def one_that_dies_between_runs_is_there_again_for_the_next():
         first, second = in_order(campaign)
         assert first["container_id"] != second["container_id"]
         assert second["container_run"] == 1
+
+
+@contextlib.contextmanager
+def image_that_looks_at_its_health():
+    """The probe image with a check: unhealthy as soon as /tmp/sick is there."""
+    made = docker("create", IMAGE).strip()
+    name = f"campaignctl/probe-checked:{os.getpid()}"
+    try:
+        check = "HEALTHCHECK --interval=200ms --timeout=5s --retries=1 CMD [ ! -e /tmp/sick ]"
+        docker("commit", "--change", check, made, name)
+        yield name
+    finally:
+        docker("rm", made)
+        docker("rmi", name, check=False)
+
+
+def sick_after(runs_of_cycle, **changes):
+    """Payloads that make their container unhealthy; the pause between runs lets the check see it."""
+    task = f"case $CAMPAIGN_CYCLE in {runs_of_cycle}) touch /tmp/sick;; esac"
+    execution = {"cycles": 3, "config_gap_seconds": 2, "retries": {"infra": 0}}
+    return task, merged({"axes": {"size": [1]}, "execution": execution}, changes)
+
+
+@checks.statement
+def one_that_turns_unhealthy_between_runs_is_made_anew():
+    task, changes = sick_after("1", health_check={"interval_experiments": 1, "max_restarts": 1})
+    with image_that_looks_at_its_health() as image, small(task, **merged(changes, {"runner": {"image": image}})) as campaign:
+        text = campaign.up()
+        assert text.count("is unhealthy") == 1, text[-2000:]
+        campaign.assert_complete()
+        records = in_order(campaign)
+        assert [r["container_run"] for r in records] == [1, 1, 2], records
+        assert len({r["container_id"] for r in records}) == 2
+
+
+@checks.statement
+def restarts_for_health_count_against_max_restarts():
+    task, changes = sick_after("*", health_check={"interval_experiments": 1, "max_restarts": 1})
+    with image_that_looks_at_its_health() as image, small(task, **merged(changes, {"runner": {"image": image}})) as campaign:
+        text = campaign.up(expect=1)
+        assert "is unhealthy (health_check.max_restarts: 1)" in text, text[-2000:]
+        assert [r["run"] for r in in_order(campaign)] == ["s1.c01", "s1.c02"]
+        failed = campaign.events("failed")
+        assert [(r["run"], r["class"]) for r in failed] == [("s1.c03", "infra")], failed
+        assert ("s1.c03", "1", "start") not in campaign.witness()
+        campaign.assert_nothing_left()
+
+
+@checks.statement
+def payloads_of_a_foreign_user_find_and_leave_their_files():
+    task = '[ "$(id -u):$(id -g)" = 12345:12345 ] || exit 9; echo "$HOME" > "$HOME/seen"; echo said'
+    with small(task, runner={"user": "12345:12345"}) as campaign:
+        (campaign.folder / "witness").chmod(0o777)
+        campaign.up()
+        campaign.assert_complete()
+        records = run_records(campaign)
+        assert len({r["container_id"] for r in records}) == 1
+        for record in records:
+            folder = campaign.results() / "raw" / record["run"]
+            assert (folder / "stdout.log").read_text() == "said\n"
+            assert record["outcome"]["exit_code"] == 0
+
+
+@checks.statement
+def preparing_and_collecting_beside_a_run_loses_nothing():
+    with small("sleep 0.5", execution={"cycles": 3, "overlap": "always"}) as campaign:
+        campaign.up()
+        campaign.assert_complete()
+        records = in_order(campaign)
+        assert [r["container_run"] for r in records] == [1, 2, 3, 4, 5, 6], records
+        assert len({r["container_id"] for r in records}) == 1
+        first, second = (r["run"] for r in records[:2])
+        claimed, exited = campaign.events("claimed", second)[0], campaign.events("exited", first)[0]
+        assert claimed["mono_ns"] < exited["mono_ns"], "the second run was prepared only after the first"
+
+
+@checks.statement
+def status_lists_what_is_held():
+    with small("sleep 60 & wait $!", axes={"size": [1]}) as campaign:
+        process = campaign.start_up()
+        campaign.until_payload()
+        held = docker("inspect", "-f", "{{.Name}}", campaign.containers()[0]).strip().lstrip("/")
+
+        def listed():
+            return next((s for s in campaign.status()["services"] if s["name"] == held), None)
+
+        first = wait_for("the list", listed)
+        assert (first["worker"], first["state"], first["restarts"]) == (0, "running", 0) and first["since"], first
+        docker("kill", held)
+        wait_for("its restart", lambda: listed() and listed()["restarts"] == 1)
+        assert campaign.signal(process, signal.SIGTERM) == 143
+        assert campaign.status()["services"] == []
 
 
 @checks.statement

@@ -1,5 +1,7 @@
 // Runs `true` many times in one container, by the launcher as persistent runs are, and by the bare
-// verbs of the engine, in turns. Prints milliseconds per run, one round a line: ours raw.
+// verbs of the engine, in turns whose order rotates. By the launcher twice: each run begun when the
+// engine has seen the end of the last, as the bare ones are, and each begun as soon as the last has
+// left its outcome. Prints milliseconds per run, one round a line: settled unsettled bare.
 //
 // usage: perf_execs LAUNCHER FOLDER IMAGE COUNT ROUNDS LABEL
 #include <boost/asio/co_spawn.hpp>
@@ -28,9 +30,16 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-Task<> by_launcher(Engine& engine, const std::string& id, const Setting& setting, int round) {
+enum class Next { when_settled, at_outcome };
+
+struct Round {
+  std::string name;
+  Next next = Next::when_settled;
+};
+
+Task<> by_launcher(Engine& engine, const std::string& id, const Setting& setting, Round round) {
   for (int i = 0; i < setting.count; ++i) {
-    const std::string name = "r" + std::to_string(round) + ".c" + std::to_string(i) + ".a1";
+    const std::string name = round.name + ".c" + std::to_string(i) + ".a1";
     const container::ExecRun run{.container = id,
                                  .name = name,
                                  .command = {"true"},
@@ -44,7 +53,8 @@ Task<> by_launcher(Engine& engine, const std::string& id, const Setting& setting
     while (!told) co_await container::sleep_for(0.0002);
     const auto ending = co_await container::look_exec(engine, run, started.exec);
     if (ending.kind != container::ExecEnding::Kind::ended) throw container::EngineError(500, name);
-    if (i + 1 == setting.count) co_await container::settle_exec(engine, started.exec);
+    if (round.next == Next::when_settled || i + 1 == setting.count)
+      co_await container::settle_exec(engine, started.exec);
   }
 }
 
@@ -71,13 +81,17 @@ Task<> measure(Engine& engine, const Setting& setting) {
   co_await engine.start(id);
   co_await by_bare_verbs(engine, id, 3);
   for (int round = 0; round < setting.rounds; ++round) {
-    const double begin = now();
-    co_await by_launcher(engine, id, setting, round);
-    const double middle = now();
-    co_await by_bare_verbs(engine, id, setting.count);
-    const double end = now();
-    std::printf("%.3f %.3f\n", (middle - begin) * 1000 / setting.count,
-                (end - middle) * 1000 / setting.count);
+    double took[3] = {};
+    for (int turn = 0; turn < 3; ++turn) {
+      const int which = (round + turn) % 3;
+      const std::string name = "r" + std::to_string(round) + (which == 0 ? "s" : "o");
+      const double begin = now();
+      if (which == 2) co_await by_bare_verbs(engine, id, setting.count);
+      if (which == 0) co_await by_launcher(engine, id, setting, {name, Next::when_settled});
+      if (which == 1) co_await by_launcher(engine, id, setting, {name, Next::at_outcome});
+      took[which] = (now() - begin) * 1000 / setting.count;
+    }
+    std::printf("%.3f %.3f %.3f\n", took[0], took[1], took[2]);
   }
   co_await engine.remove(id, true);
 }

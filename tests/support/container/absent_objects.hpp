@@ -49,6 +49,11 @@ class AbsentExecs : public Execs {
   Task<std::unique_ptr<OutputStream>> start_attached(const std::string&) override {
     return refuse<std::unique_ptr<OutputStream>>();
   }
+  Task<std::unique_ptr<ExecStream>> start_interactive(const std::string&,
+                                                      const ExecSpec&) override {
+    return refuse<std::unique_ptr<ExecStream>>();
+  }
+  Task<> resize(const std::string&, TerminalSize) override { return refuse<void>(); }
   Task<ExecState> inspect(const std::string&) override { return refuse<ExecState>(); }
 
  private:
