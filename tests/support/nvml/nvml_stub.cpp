@@ -22,7 +22,6 @@
 // _v3: processes by _v2 names, neither temperature nor power.
 #include <time.h>
 
-#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -31,14 +30,17 @@
 #include <string>
 #include <vector>
 
-#define NVML_STUB_CALL extern "C" __attribute__((visibility("default")))
+// A function of ours under NVML's name.
+#define NVML_CALL(result, symbol, name, parameters)                                         \
+  extern "C" __attribute__((visibility("default"))) result name parameters __asm__(symbol); \
+  result name parameters
 
 namespace {
 
 constexpr int success = 0, invalid_argument = 2, not_supported = 3, not_found = 6;
 constexpr int insufficient_size = 7;
 constexpr unsigned long long not_available = ~0ULL;
-constexpr std::uintptr_t most_slots = 100;
+constexpr unsigned most_slots = 100;
 
 using Keys = std::map<std::string, std::string>;
 
@@ -96,16 +98,19 @@ Script read_script() {
   return script;
 }
 
-// A handle is 1 + 100 * N, and 1 + S more for an instance.
-std::string where_of(void* handle) {
-  const std::uintptr_t number = reinterpret_cast<std::uintptr_t>(handle) - 1;
+// A handle is the place number 100 * N, and 1 + S more for an instance.
+char* places() {
+  static char all[6400];
+  return all;
+}
+
+std::string where_of(const void* handle) {
+  const auto number = static_cast<unsigned>(static_cast<const char*>(handle) - places());
   const std::string gpu = std::to_string(number / most_slots);
   return number % most_slots == 0 ? gpu : gpu + ":" + std::to_string(number % most_slots - 1);
 }
 
-void* handle_of(unsigned gpu, unsigned instance) {
-  return reinterpret_cast<void*>(1 + most_slots * gpu + instance);
-}
+void* handle_of(unsigned gpu, unsigned instance) { return places() + most_slots * gpu + instance; }
 
 // What every call begins with: hangs, or the code that it is to fail with.
 int begin(const Script& script, const std::string& call, const std::string& where) {
@@ -198,11 +203,11 @@ int list_processes(Work work, const char* call, void* device, ProcessList into) 
 
 }  // namespace
 
-NVML_STUB_CALL int nvmlInit_v2() { return begin(read_script(), "nvmlInit_v2", "*"); }
+NVML_CALL(int, "nvmlInit_v2", init, ()) { return begin(read_script(), "nvmlInit_v2", "*"); }
 
-NVML_STUB_CALL int nvmlShutdown() { return success; }
+NVML_CALL(int, "nvmlShutdown", shutdown, ()) { return success; }
 
-NVML_STUB_CALL const char* nvmlErrorString(int code) {
+NVML_CALL(const char*, "nvmlErrorString", error_string, (int code)) {
   switch (code) {
     case not_supported:
       return "Not Supported";
@@ -223,26 +228,29 @@ NVML_STUB_CALL const char* nvmlErrorString(int code) {
   }
 }
 
-NVML_STUB_CALL int nvmlSystemGetDriverVersion(char* version, unsigned length) {
+NVML_CALL(int, "nvmlSystemGetDriverVersion", system_get_driver_version,
+          (char* version, unsigned length)) {
   const Script script = read_script();
   const int code = begin(script, "nvmlSystemGetDriverVersion", "*");
   return code != success ? code : text_into(script.driver, version, length);
 }
 
-NVML_STUB_CALL int nvmlSystemGetCudaDriverVersion_v2(int* version) {
+NVML_CALL(int, "nvmlSystemGetCudaDriverVersion_v2", system_get_cuda_driver_version,
+          (int* version)) {
   const Script script = read_script();
   *version = script.cuda;
   return begin(script, "nvmlSystemGetCudaDriverVersion", "*");
 }
 
-NVML_STUB_CALL int nvmlDeviceGetCount_v2(unsigned* count) {
+NVML_CALL(int, "nvmlDeviceGetCount_v2", device_get_count, (unsigned* count)) {
   const Script script = read_script();
   *count = 0;
   while (script.devices.contains(std::to_string(*count))) ++*count;
   return begin(script, "nvmlDeviceGetCount_v2", "*");
 }
 
-NVML_STUB_CALL int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
+NVML_CALL(int, "nvmlDeviceGetHandleByIndex_v2", device_get_handle_by_index,
+          (unsigned index, void** device)) {
   const Script script = read_script();
   const std::string where = std::to_string(index);
   const int code = begin(script, "nvmlDeviceGetHandleByIndex_v2", where);
@@ -252,26 +260,29 @@ NVML_STUB_CALL int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) 
   return success;
 }
 
-NVML_STUB_CALL int nvmlDeviceGetUUID(void* device, char* uuid, unsigned length) {
+NVML_CALL(int, "nvmlDeviceGetUUID", device_get_uuid, (void* device, char* uuid, unsigned length)) {
   return text_key("nvmlDeviceGetUUID", device, "uuid", {uuid, length});
 }
 
-NVML_STUB_CALL int nvmlDeviceGetName(void* device, char* name, unsigned length) {
+NVML_CALL(int, "nvmlDeviceGetName", device_get_name, (void* device, char* name, unsigned length)) {
   return text_key("nvmlDeviceGetName", device, "name", {name, length});
 }
 
-NVML_STUB_CALL int nvmlDeviceGetMinorNumber(void* device, unsigned* number) {
+NVML_CALL(int, "nvmlDeviceGetMinorNumber", device_get_minor_number,
+          (void* device, unsigned* number)) {
   return small_number_key("nvmlDeviceGetMinorNumber", device, "minor", number);
 }
 
-NVML_STUB_CALL int nvmlDeviceGetMemoryInfo(void* device, MemoryInfo* memory) {
+NVML_CALL(int, "nvmlDeviceGetMemoryInfo", device_get_memory_info,
+          (void* device, MemoryInfo* memory)) {
   int code = number_key("nvmlDeviceGetMemoryInfo", device, "total", memory->total);
   if (code == success) code = number_key("nvmlDeviceGetMemoryInfo", device, "used", memory->used);
   memory->free = memory->total - memory->used;
   return code;
 }
 
-NVML_STUB_CALL int nvmlDeviceGetMigMode(void* device, unsigned* current, unsigned* pending) {
+NVML_CALL(int, "nvmlDeviceGetMigMode", device_get_mig_mode,
+          (void* device, unsigned* current, unsigned* pending)) {
   const int code = small_number_key("nvmlDeviceGetMigMode", device, "slots", current);
   if (code != success) return code;
   *current = *current > 0 ? 1 : 0;
@@ -279,12 +290,13 @@ NVML_STUB_CALL int nvmlDeviceGetMigMode(void* device, unsigned* current, unsigne
   return success;
 }
 
-NVML_STUB_CALL int nvmlDeviceGetMaxMigDeviceCount(void* device, unsigned* count) {
+NVML_CALL(int, "nvmlDeviceGetMaxMigDeviceCount", device_get_max_mig_device_count,
+          (void* device, unsigned* count)) {
   return small_number_key("nvmlDeviceGetMaxMigDeviceCount", device, "slots", count);
 }
 
-NVML_STUB_CALL int nvmlDeviceGetMigDeviceHandleByIndex(void* device, unsigned slot,
-                                                       void** instance) {
+NVML_CALL(int, "nvmlDeviceGetMigDeviceHandleByIndex", device_get_mig_device_handle_by_index,
+          (void* device, unsigned slot, void** instance)) {
   const Script script = read_script();
   const std::string where = where_of(device) + ":" + std::to_string(slot);
   const int code = begin(script, "nvmlDeviceGetMigDeviceHandleByIndex", where);
@@ -297,37 +309,39 @@ NVML_STUB_CALL int nvmlDeviceGetMigDeviceHandleByIndex(void* device, unsigned sl
 
 #ifdef NVML_STUB_OLD
 
-NVML_STUB_CALL int nvmlDeviceGetComputeRunningProcesses_v2(void* device, unsigned* count,
-                                                           ProcessInfo* infos) {
+NVML_CALL(int, "nvmlDeviceGetComputeRunningProcesses_v2", device_get_compute_running_processes,
+          (void* device, unsigned* count, ProcessInfo* infos)) {
   return list_processes(Work::compute, "nvmlDeviceGetComputeRunningProcesses", device,
                         {count, infos});
 }
 
-NVML_STUB_CALL int nvmlDeviceGetGraphicsRunningProcesses_v2(void* device, unsigned* count,
-                                                            ProcessInfo* infos) {
+NVML_CALL(int, "nvmlDeviceGetGraphicsRunningProcesses_v2", device_get_graphics_running_processes,
+          (void* device, unsigned* count, ProcessInfo* infos)) {
   return list_processes(Work::graphics, "nvmlDeviceGetGraphicsRunningProcesses", device,
                         {count, infos});
 }
 
 #else
 
-NVML_STUB_CALL int nvmlDeviceGetComputeRunningProcesses_v3(void* device, unsigned* count,
-                                                           ProcessInfo* infos) {
+NVML_CALL(int, "nvmlDeviceGetComputeRunningProcesses_v3", device_get_compute_running_processes,
+          (void* device, unsigned* count, ProcessInfo* infos)) {
   return list_processes(Work::compute, "nvmlDeviceGetComputeRunningProcesses", device,
                         {count, infos});
 }
 
-NVML_STUB_CALL int nvmlDeviceGetGraphicsRunningProcesses_v3(void* device, unsigned* count,
-                                                            ProcessInfo* infos) {
+NVML_CALL(int, "nvmlDeviceGetGraphicsRunningProcesses_v3", device_get_graphics_running_processes,
+          (void* device, unsigned* count, ProcessInfo* infos)) {
   return list_processes(Work::graphics, "nvmlDeviceGetGraphicsRunningProcesses", device,
                         {count, infos});
 }
 
-NVML_STUB_CALL int nvmlDeviceGetTemperature(void* device, int, unsigned* degrees) {
+NVML_CALL(int, "nvmlDeviceGetTemperature", device_get_temperature,
+          (void* device, int, unsigned* degrees)) {
   return small_number_key("nvmlDeviceGetTemperature", device, "temperature", degrees);
 }
 
-NVML_STUB_CALL int nvmlDeviceGetPowerUsage(void* device, unsigned* milliwatts) {
+NVML_CALL(int, "nvmlDeviceGetPowerUsage", device_get_power_usage,
+          (void* device, unsigned* milliwatts)) {
   return small_number_key("nvmlDeviceGetPowerUsage", device, "power", milliwatts);
 }
 
