@@ -92,7 +92,13 @@ std::vector<Command> own_commands() {
        "  campaignctl results export --tidy --metric tps > runs.csv\n"
        "  campaignctl results export zstd-levels --format json\n",
        results_export_command},
-      {"doctor", "check engine, permissions, disk, locks and clock, with remedies",
+      {"gpus", "the GPUs of this host: what is granted here, who holds what",
+       "  campaignctl gpus\n"
+       "  campaignctl gpus --json\n"
+       "  campaignctl gpus --select 2            what `gpus: 2` of a run would get\n"
+       "  campaignctl gpus --select ids:0,GPU-8f1e\n",
+       gpus_command},
+      {"doctor", "check engine, permissions, disk, locks, clock and GPUs, with remedies",
        "  campaignctl doctor\n"
        "  campaignctl doctor --json\n",
        doctor_command},

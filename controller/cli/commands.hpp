@@ -33,6 +33,7 @@ int logs_command(const Arguments& arguments, Console& console);
 int results_list_command(const Arguments& arguments, Console& console);
 int results_show_command(const Arguments& arguments, Console& console);
 int results_export_command(const Arguments& arguments, Console& console);
+int gpus_command(const Arguments& arguments, Console& console);
 int doctor_command(const Arguments& arguments, Console& console);
 int journal_cat_command(const Arguments& arguments, Console& console);
 int journal_fsck_command(const Arguments& arguments, Console& console);

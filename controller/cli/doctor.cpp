@@ -13,6 +13,7 @@
 #include "campaign/state/files.hpp"
 #include "container/docker_engine.hpp"
 #include "controller/cli/commands.hpp"
+#include "controller/cli/gpus_report.hpp"
 #include "controller/errors.hpp"
 #include "controller/run_sync.hpp"
 #include "controller/runners/site.hpp"
@@ -184,6 +185,36 @@ Check check_clock() {
           .remedy = "durations are right, times of day may be off (`timedatectl set-ntp true`)"};
 }
 
+std::string gpus_finding(const GpusReport& report) {
+  const auto& devices = report.inventory.devices;
+  std::vector<std::string> parts;
+  if (devices.empty())
+    for (const gpu::Place& place : report.inventory.places)
+      parts.push_back(place.name + ": " + place.finding);
+  if (devices.empty()) return "none found; " + joined(parts, "; ");
+  parts.push_back(plural(gpu::usable(devices).size(), "device") + ", " +
+                  std::to_string(report.grant.devices.size()) + " granted here");
+  if (const std::string versions = versions_text(report.inventory); !versions.empty())
+    parts.push_back(versions);
+  for (const gpu::Device& device : devices)
+    for (const std::string& line : holders_of(report, device)) parts.push_back(line);
+  return joined(parts, "; ");
+}
+
+Check check_gpus() {
+  const GpusReport report = gpus_report(gpus_request());
+  Check check{.name = "gpus", .finding = gpus_finding(report), .remedy = ""};
+  if (!report.grant_fault.empty()) {
+    check.verdict = Verdict::warning;
+    check.finding = report.grant_fault;
+    check.remedy = "set CUDA_VISIBLE_DEVICES to UUIDs of `campaignctl gpus`, or unset it";
+  } else if (has_fault(report)) {
+    check.verdict = Verdict::warning;
+    check.remedy = "`campaignctl gpus` has each place; `nvidia-smi` and `dmesg` tell of the driver";
+  }
+  return check;
+}
+
 fs::path state_folder(const Arguments& arguments) {
   const LocateRequest request = locate_request(arguments, "");
   return fs::path(request.cwd) / (request.state_dir.empty() ? ".state" : request.state_dir);
@@ -200,6 +231,7 @@ std::vector<Check> run_checks(const Arguments& arguments) {
   checks.push_back(check_disk(existing));
   checks.push_back(check_locks(existing));
   checks.push_back(check_clock());
+  checks.push_back(check_gpus());
   return checks;
 }
 

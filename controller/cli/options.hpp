@@ -82,6 +82,10 @@ struct ResultsArguments {
   std::vector<std::string> group_by, metrics;
 };
 
+struct GpusArguments {
+  std::string select;  // "" = only what there is
+};
+
 struct JournalArguments {
   std::string campaign;
   bool repair = false;
@@ -115,6 +119,7 @@ struct Arguments {
   DownArguments down;
   LogsArguments logs;
   ResultsArguments results;
+  GpusArguments gpus;
   JournalArguments journal;
   ComposeArguments compose;
 };

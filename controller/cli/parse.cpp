@@ -256,6 +256,12 @@ void add_results_export(CLI::App& app, Arguments& arguments) {
   app.add_flag("--tidy", arguments.results.tidy, "CSV with one row per run and metric");
 }
 
+void add_gpus(CLI::App& app, Arguments& arguments) {
+  add_text(app, "--select", arguments.gpus.select,
+           "what a selection comes to: auto, all, none, a count, ids:0,GPU-8f1e")
+      ->type_name("GPUS");
+}
+
 void add_journal(CLI::App& app, Arguments& arguments) {
   add_text(app, "CAMPAIGN", arguments.journal.campaign, "id, campaign file or state folder");
 }
@@ -307,6 +313,7 @@ Adder adder_of(std::string_view command) {
       {"results list", add_results},
       {"results show", add_results_show},
       {"results export", add_results_export},
+      {"gpus", add_gpus},
       {"journal cat", add_journal},
       {"journal fsck", add_fsck},
       {"journal compact", add_journal},

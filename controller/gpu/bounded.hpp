@@ -1,0 +1,27 @@
+// A call that may hang in a driver, with a bound. It gets a thread of its own; one that does not
+// answer in time is left to itself until the program ends, since nothing can end a thread that the
+// kernel holds.
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <future>
+#include <memory>
+#include <optional>
+#include <thread>
+
+namespace controller::gpu {
+
+// What `work` returned or threw, nullopt when it did not end within `seconds`. `work` owns all it
+// uses: it may outlive its caller.
+template <class Work>
+auto within(double seconds, Work work) -> std::optional<decltype(work())> {
+  std::packaged_task<decltype(work())()> task(std::move(work));
+  std::future<decltype(work())> answer = task.get_future();
+  std::thread(std::move(task)).detach();
+  if (answer.wait_for(std::chrono::duration<double>(seconds)) != std::future_status::ready)
+    return std::nullopt;
+  return answer.get();
+}
+
+}  // namespace controller::gpu
