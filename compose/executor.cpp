@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -32,7 +33,9 @@ class Executor {
         runner_(engine, [this] { return stopping(); }),
         states_(plan.steps.size(), State::waiting) {}
 
+  // Steps under way point to this: it waits for them, also where its caller is cancelled.
   Task<Execution> run() {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     asio::steady_timer wake(co_await asio::this_coro::executor);
     wake_ = &wake;
     for (;;) {
@@ -47,6 +50,7 @@ class Executor {
       result_.failure = "it was asked to stop";
     }
     if (!result_.ok) co_await clear_up();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     co_return std::move(result_);
   }
 

@@ -9,6 +9,7 @@
 #include "campaign/plan/resolve.hpp"
 #include "compose/graph.hpp"
 #include "compose/loader/loader.hpp"
+#include "container/digest.hpp"
 #include "controller/errors.hpp"
 
 namespace controller {
@@ -17,11 +18,21 @@ namespace {
 
 using campaign::Value;
 
-bool looks_secret(std::string name) {
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  constexpr std::array parts = {"TOKEN", "KEY", "SECRET", "PASSW"};
-  return std::ranges::any_of(parts, [&](const char* part) { return name.find(part) != name.npos; });
+// By a whole word of its name: HF_TOKEN is one, MAX_TOKENS is none. Numbers are no secrets.
+bool is_secret(const std::string& name, const std::string& value) {
+  constexpr std::array words = {"TOKEN",    "KEY",    "APIKEY", "SECRET",     "SECRETS",
+                                "PASSWORD", "PASSWD", "PASS",   "PASSPHRASE", "CREDENTIALS"};
+  if (value.empty() || value.find_first_not_of("0123456789.") == value.npos) return false;
+  std::string word;
+  for (const char c : name + "_") {
+    if (std::isalnum(static_cast<unsigned char>(c))) {
+      word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      continue;
+    }
+    if (std::ranges::find(words, word) != words.end()) return true;
+    word.clear();
+  }
+  return false;
 }
 
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
@@ -29,36 +40,64 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     text.replace(at, what.size(), by);
 }
 
-// What of a service may stand in a manifest: no secrets, and paths that hold after a move.
+// What of a service may stand in a manifest: paths that hold after a move, and of secrets a digest
+// that tells one from another and not what it is.
 class Published {
  public:
-  explicit Published(const campaign::Campaign& campaign) : folder_(campaign.folder + "/") {
-    constexpr std::size_t shortest = 6;  // anything shorter would blank out words
-    for (const auto& [name, value] : callers_environment())
-      if (looks_secret(name) && value.size() >= shortest) secrets_.push_back(value);
+  Published(const campaign::Campaign& campaign, const compose::Project& project)
+      : folder_(campaign.folder + "/"), key_(campaign.id), project_(project) {
+    constexpr std::size_t shortest = 8;  // anything shorter would blank out words
+    for (const auto& [name, value] : project.environment)
+      if (is_secret(name, value) && value.size() >= shortest) secrets_.push_back(value);
   }
 
   Value of(const compose::Service& service) const {
     Value said = campaign::from_json(service.identity);
+    for (auto& [key, member] : said.members())
+      if (key != "image" && key != "environment") clean(member);
     if (Value* environment = said.find("environment"))
-      for (auto& [name, value] : environment->members())
-        if (looks_secret(name)) value = Value::string("***");
-    clean(said);
+      for (auto& [name, value] : environment->members()) {
+        if (value.kind() == Value::Kind::string && is_secret(name, value.as_string()))
+          value = Value::string(digest(value.as_string()));
+        clean(value);
+      }
+    Value::Map contents;
+    add_contents(contents, service.configs, project_.configs);
+    add_contents(contents, service.secrets, project_.secrets);
+    if (!contents.empty()) said.members().emplace_back("contents", Value::map(std::move(contents)));
     return said;
   }
 
  private:
+  std::string digest(const std::string& secret) const {
+    return "#" + container::sha256_hex(key_ + " " + secret).substr(0, 12);
+  }
+
   void clean(Value& value) const {
     for (Value& item : value.items()) clean(item);
     for (auto& [name, member] : value.members()) clean(member);
     if (value.kind() != Value::Kind::string) return;
     std::string text = value.as_string();
-    for (const std::string& secret : secrets_) replace_all(text, secret, "***");
+    for (const std::string& secret : secrets_) replace_all(text, secret, digest(secret));
     if (text.starts_with(folder_)) text = "./" + text.substr(folder_.size());
     value = Value::string(std::move(text));
   }
 
-  std::string folder_;
+  // What a container finds in its configs and secrets, by target.
+  void add_contents(Value::Map& contents, const std::vector<compose::FileGrant>& grants,
+                    const std::map<std::string, compose::FileObject>& objects) const {
+    for (const compose::FileGrant& grant : grants) {
+      const auto object = objects.find(grant.source);
+      if (object == objects.end()) continue;
+      Value from = Value::string(object->second.file);
+      if (object->second.content) from = Value::string(digest(*object->second.content));
+      clean(from);
+      contents.emplace_back(grant.target, std::move(from));
+    }
+  }
+
+  std::string folder_, key_;
+  const compose::Project& project_;
   std::vector<std::string> secrets_;
 };
 
@@ -75,7 +114,7 @@ std::map<std::string, Value> read_services(const campaign::Campaign& campaign,
   request.profiles = {"*"};
   const compose::Loaded loaded = compose::load_project(request);
   warnings.insert(warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
-  const Published published(campaign);
+  const Published published(campaign, loaded.project);
   std::map<std::string, Value> services;
   for (const auto& [name, service] : loaded.project.services) {
     Value::List others;
@@ -170,8 +209,12 @@ compose::Project session_project(const campaign::Campaign& campaign,
   request.project_name = project_name(campaign, manifest.uid);
   compose::Project project = compose::load_project(request).project;
   std::vector<std::string> told;
-  refuse_changes(compose::with_dependencies(project, request.services), manifest,
-                 read_services(campaign, told));
+  try {
+    refuse_changes(compose::with_dependencies(project, request.services), manifest,
+                   read_services(campaign, told));
+  } catch (const compose::NotPossible& error) {
+    throw CommandError(ExitCode::usage, error.what());
+  }
   return project;
 }
 

@@ -8,9 +8,9 @@
 namespace controller {
 
 // Reads what every service is into the campaign (campaign::add_services), profiles aside: a runner
-// that names a service enables it. Nothing where the campaign names no compose file. Values of
-// secrets are left out: those of variables that look like one by name, wherever they stand. Throws
-// ComposeError.
+// that names a service enables it. Nothing where the campaign names no compose file. Of
+// values of variables that look like secrets by name only a digest is taken, wherever they stand.
+// Throws ComposeError.
 void take_services(campaign::Campaign& campaign);
 
 // The services that the experiments of a plan are carried out with, servers included; by name, each

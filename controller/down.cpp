@@ -43,22 +43,32 @@ class Removal {
   Task<DownResult> all() {
     const Labels ours = {{container::label::uid, uid_}};
     for (const auto& one : co_await engine_.list(ours))
-      if (may_go(one.name, one.labels)) co_await engine_.remove(one.id, true);
+      if (may_go(one.name, one.labels)) co_await remove(engine_.remove(one.id, true), one.name);
     for (const auto& one : co_await engine_.networks().list(ours))
-      if (may_go("network " + one.name, one.labels)) co_await engine_.networks().remove(one.id);
+      if (may_go("network " + one.name, one.labels))
+        co_await remove(engine_.networks().remove(one.id), "network " + one.name);
     for (const auto& one : co_await engine_.volumes().list(ours))
-      if (may_go("volume " + one.name, one.labels)) co_await engine_.volumes().remove(one.name);
+      if (may_go("volume " + one.name, one.labels))
+        co_await remove(engine_.volumes().remove(one.name), "volume " + one.name);
     co_return std::move(result_);
   }
 
  private:
   bool may_go(const std::string& name, const Labels& labels) {
     const std::string why = proved_ || force_ ? "" : why_left(labels);
-    if (why.empty())
-      result_.removed.push_back(name);
-    else
-      result_.left.push_back(name + ": " + why);
+    if (!why.empty()) result_.left.push_back(name + ": " + why);
     return why.empty();
+  }
+
+  // What others still use is left.
+  Task<> remove(Task<> removal, std::string name) {
+    try {
+      co_await std::move(removal);
+      result_.removed.push_back(name);
+    } catch (const container::EngineError& error) {
+      if (error.unreachable()) throw;
+      result_.left.push_back(name + ": " + error.what());
+    }
   }
 
   container::Engine& engine_;

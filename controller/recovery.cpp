@@ -279,17 +279,29 @@ Task<std::vector<AttemptPtr>> recover(const RecoveryInput& input) {
   co_return co_await recovery.carry_out(steps);
 }
 
-Task<int> sweep(container::Engine& engine, const std::string& uid) {
-  int removed = 0;
-  for (const auto& summary : co_await engine.list({{container::label::uid, uid}})) {
-    co_await engine.remove(summary.id, true);
-    ++removed;
+namespace {
+
+// Something that others still use is left, with a word.
+Task<> remove_or_tell(Task<> removal, std::string name, std::vector<std::string>& left) {
+  try {
+    co_await std::move(removal);
+  } catch (const container::EngineError& error) {
+    if (error.unreachable()) throw;
+    left.push_back(name + ": " + error.what());
   }
-  for (const auto& network : co_await engine.networks().list({{container::label::uid, uid}}))
-    co_await engine.networks().remove(network.id);
-  for (const auto& volume : co_await engine.volumes().list({{container::label::uid, uid}}))
-    co_await engine.volumes().remove(volume.name);
-  co_return removed;
+}
+
+}  // namespace
+
+Task<std::vector<std::string>> sweep(container::Engine& engine, const std::string& uid) {
+  std::vector<std::string> left;
+  const std::map<std::string, std::string> ours = {{container::label::uid, uid}};
+  for (const auto& one : co_await engine.list(ours)) co_await engine.remove(one.id, true);
+  for (const auto& one : co_await engine.networks().list(ours))
+    co_await remove_or_tell(engine.networks().remove(one.id), "network " + one.name, left);
+  for (const auto& one : co_await engine.volumes().list(ours))
+    co_await remove_or_tell(engine.volumes().remove(one.name), "volume " + one.name, left);
+  co_return left;
 }
 
 }  // namespace controller

@@ -21,7 +21,7 @@ Task<std::vector<AttemptPtr>> recover(const RecoveryInput& input);
 
 // Removes every container with our uid. Called with the lock held and nothing under way: at the
 // end, and for --new.
-Task<int> sweep(container::Engine& engine, const std::string& uid);
+Task<std::vector<std::string>> sweep(container::Engine& engine, const std::string& uid);
 
 // Everything that `reconcile` needs to know, read from the engine and the folders.
 Task<campaign::ReconcileInput> observe(const RunContext& context, container::Engine* engine);

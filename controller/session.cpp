@@ -103,7 +103,9 @@ Task<SequenceEnd> SessionRun::carry_out_runs() {
   SequenceEnd end = co_await sequencer_->run();
   co_await tear_down();
   co_await run_owed_cleanup();
-  if (engine_ && !end.fatal) co_await sweep(*engine_, state_.manifest.uid);
+  if (engine_ && !end.fatal)
+    for (const std::string& left : co_await sweep(*engine_, state_.manifest.uid))
+      request_.progress->note("left on the engine: " + left);
   co_return end;
 }
 

@@ -96,9 +96,11 @@ void SessionRun::connect() {
                     .images = images(),
                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
   take_image_identities();
+  if (!project_) return;
   const auto given_up = [this] { return loop_.stop.now(); };
-  if (project_ &&
-      !run_until_done(loop_.io, refuse_foreign(*engine_, *project_, state_.manifest.uid), given_up))
+  // What an abandoned session left goes first: it may have the project's names.
+  if (state_.abandoned) during_setup(sweep(*engine_, read_session(*state_.abandoned).manifest.uid));
+  if (!run_until_done(loop_.io, refuse_foreign(*engine_, *project_, state_.manifest.uid), given_up))
     stopped_early();
 }
 
@@ -194,6 +196,7 @@ void SessionRun::make_compose_side() {
                        .health = state_.campaign.health_check,
                        .logs = state_.results.folder / "services",
                        .cancelled = [this] { return loop_.stop.now(); },
+                       .hurry = [this] { return loop_.stop.level() == StopLevel::kill; },
                        .note = [this](const std::string& line) { request_.progress->note(line); }});
 }
 

@@ -193,6 +193,13 @@ void check_runner(Decoder& d, Value& map, void* target) {
   if (kind == local_runner && !map.find("command"))
     d.fail(map, "`command` is missing: a local runner needs one");
   if (runner.shell && !map.find("command")) d.fail_key(map, "shell", "needs a `command`");
+  if (runner.server && !runner.server->service.empty()) {
+    const Value* server = map.find("server");
+    if (kind != compose_runner && kind != any_runner)
+      d.fail_key(*server, "service", "applies to the server of a `compose` runner only");
+    if (!runner.server->image.empty())
+      d.fail_key(*server, "service", "does not go with `image`: give one of the two");
+  }
   if (runner.server && !runner.network.empty()) {
     d.fail_key(map, "network", "does not go with `server`: both are in a network of their own");
   }

@@ -67,19 +67,30 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
   compose::UpRequest request;
   ServiceContext* context = nullptr;
   bool serving = false;
-  int falls = 0;
-  std::string last_fall;
-  std::map<std::string, Dependency> dependencies;                   // by name of the container
+  bool made = false;                 // networks and volumes are there
+  std::map<std::string, int> falls;  // by service
+  std::string last_fall, last_end;
+  std::set<std::string> followed;                  // containers whose output is copied, by id
+  std::map<std::string, Dependency> dependencies;  // by name of the container
   std::map<std::string, std::unique_ptr<supervise::LogPump>> logs;  // the same
   std::function<void()> on_fall;
 
   Task<> keep_up(ServiceContext& its_context) {
+    try {
+      co_await keep_up_or_fall(its_context);
+    } catch (const std::exception& error) {
+      last_end = error.what();
+      throw;
+    }
+  }
+
+  Task<> keep_up_or_fall(ServiceContext& its_context) {
     const Present present(context, its_context);
     serving = false;
     dependencies.clear();
     co_await bring_up(its_context);
     if (its_context.stopping()) co_return;
-    serving = true;
+    serving = made = true;
     its_context.ready();
     parts->wake->notify();
     co_await stay(its_context);
@@ -101,20 +112,25 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
   Task<> bring_up(ServiceContext& its_context) {
     constexpr double pause = 1;
     while (!its_context.stopping()) {
-      bool away = false;
       try {
         co_await make_stores();
         const compose::UpResult up = co_await compose::project_up(*parts->engine, request);
+        tell_warnings(up);
         if (up.execution.ok) co_return co_await watch_all(up.now);
-        if (its_context.stopping()) co_return;
         co_await parts->engine->info();
-        throw std::runtime_error(failure_text(up.execution));
+        if (!its_context.stopping() && !parts->cancelled())
+          throw std::runtime_error(failure_text(up.execution));
       } catch (const container::EngineError& error) {
         if (!error.unreachable()) throw;
-        away = true;
       }
-      if (away) co_await its_context.wait(pause);
+      co_await its_context.wait(pause);
     }
+  }
+
+  void tell_warnings(const compose::UpResult& up) {
+    if (made) return;
+    for (const compose::Strings* all : {&up.plan.warnings, &up.execution.warnings})
+      for (const std::string& warning : *all) parts->note(warning);
   }
 
   Task<> make_stores() {
@@ -133,11 +149,11 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
     for (const auto& seen : now.containers) {
       const bool held = seen.labels.contains(container::label::service) || seen.oneoff;
       if (held || !names.contains(seen.service)) continue;
+      follow_log(seen);
       if (seen.status != container::ContainerStatus::running) continue;
       Dependency& one = dependencies[seen.name];
       one = {.service = seen.service, .id = seen.id};
       co_await watch(one);
-      follow_log(seen);
     }
   }
 
@@ -168,16 +184,19 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
       parts->host->add({.name = seen.name + " log", .max_restarts = std::nullopt},
                        std::move(services));
     }
-    pump->follow(seen.id);
+    if (followed.insert(seen.id).second) pump->follow(seen.id);
   }
 
   // Until one of them has ended, or is unhealthy: then it goes, and the next incarnation of this
   // service makes it anew.
   Task<> stay(ServiceContext& its_context) {
     while (!its_context.stopping()) {
-      for (auto& [name, one] : dependencies)
+      bool in_doubt = false;
+      for (auto& [name, one] : dependencies) {
         if (one.told) co_await look_at(name, one);
-      co_await its_context.wait(60);
+        in_doubt |= one.told;
+      }
+      co_await its_context.wait(in_doubt ? look_every : 60);
     }
   }
 
@@ -189,10 +208,10 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
       if (fall.empty() && co_await is_unhealthy(one)) fall = one.service + " is unhealthy";
     } catch (const container::EngineError& error) {
       if (!error.unreachable()) throw;
-      co_return;  // told anew when the engine is back: the witness was cut
+      co_return;  // looked at again until the engine is back
     }
     if (fall.empty()) co_return co_await watch(one);
-    ++falls;
+    ++falls[one.service];
     last_fall = fall;
     serving = false;
     on_fall();
@@ -209,13 +228,15 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
 
 Task<> refuse_foreign(container::Engine& engine, const compose::Project& project,
                       const std::string& uid) {
-  const compose::Project own = without_stores(project);
-  const compose::Desired wanted = compose::desired(own, {});
-  const compose::Observed seen = co_await compose::observe_for(engine, wanted);
   try {
+    const compose::Project own = without_stores(project);
+    const compose::Desired wanted = compose::desired(own, {});
+    const compose::Observed seen = co_await compose::observe_for(engine, wanted);
     compose::plan_up(own, wanted, seen, {.owner = {.value = uid}});
   } catch (const compose::ForeignObject& error) {
     throw CommandError(ExitCode::environment, error.what());
+  } catch (const compose::NotPossible& error) {
+    throw CommandError(ExitCode::usage, error.what());
   }
 }
 
@@ -248,16 +269,19 @@ void ComposeSide::begin() {
   };
   upkeep.request.choices = {.services = parts_.in_use,
                             .dependencies_only = true,
-                            .wait_ready = true,
                             .condition_deadline = condition_deadline,
                             .owner = {.value = parts_.belonging.uid}};
   upkeep.request.executor.give_up = [this] {
     return parts_.cancelled() || (upkeep_->context && upkeep_->context->stopping());
   };
   upkeep.on_fall = [this] {
-    for (const auto& [attempt, falls] : watched_) attempt->exit_seen = true;
+    for (const auto& [attempt, watched] : watched_) attempt->exit_seen = true;
     parts_.wake->notify();
   };
+  add_upkeep();
+}
+
+void ComposeSide::add_upkeep() {
   const supervise::ServiceBody body = [upkeep = upkeep_](ServiceContext& context) {
     return upkeep->keep_up(context);
   };
@@ -279,17 +303,42 @@ void ComposeSide::begin() {
                    std::move(services));
 }
 
-Task<> ComposeSide::bring_up() {
+std::set<std::string> ComposeSide::needs_of(const Attempt& attempt) const {
+  compose::Strings services = {attempt.runner->service};
+  if (attempt.runner->server)
+    if (std::string server = server_service(*attempt.runner); !server.empty())
+      services.push_back(std::move(server));
+  return compose::dependencies_of(project_, services);
+}
+
+Task<> ComposeSide::bring_up(const Attempt& attempt) {
   begin();
-  while (!upkeep_->serving) {
+  const bool needs = !needs_of(attempt).empty();
+  while (!upkeep_->serving && (needs || !upkeep_->made)) {
     if (parts_.cancelled()) throw ReleasedBeforeStart();
     const supervise::Supervisor* supervisor = parts_.host->find(upkeep_name(project_));
-    if (!supervisor || supervisor->over())
-      throw PrepareError(FailureClass::infra,
-                         "what its service depends on does not stay up: " +
-                             (supervisor ? supervisor->why_gave_up() : upkeep_->last_fall));
+    if (!supervisor || supervisor->spent())
+      throw PrepareError(
+          FailureClass::infra,
+          "what its service depends on does not stay up (" + upkeep_->last_end + "); " +
+              (parts_.health.restart_on_failure
+                   ? "health_check.max_restarts: " + std::to_string(parts_.health.max_restarts)
+                   : "health_check.restart_on_failure: false"));
     co_await parts_.wake->wait(look_every);
   }
+}
+
+int ComposeSide::shared_falls(const std::string& service) const {
+  const compose::Service& said = project_.services.at(service);
+  int falls = 0;
+  for (const auto& [name, count] : upkeep_->falls) {
+    const auto dependency = said.depends_on.find(name);
+    const bool shared = said.network_mode == "service:" + name || said.ipc == "service:" + name ||
+                        said.pid == "service:" + name ||
+                        (dependency != said.depends_on.end() && dependency->second.restart);
+    falls += shared ? count : 0;
+  }
+  return falls;
 }
 
 compose::DesiredContainer ComposeSide::oneoff(const std::string& service,
@@ -307,13 +356,23 @@ compose::DesiredContainer ComposeSide::held(const std::string& service, int work
   const int before = shared.contains(service) ? project_.services.at(service).replicas : 0;
   compose::DesiredContainer made =
       compose::desired_container(project_, service, before + worker + 1, options());
-  if (parts_.workers > 1) made.spec.ports.clear();
+  if (parts_.workers > 1 || before > 0) made.spec.ports.clear();
+  // The name of the service is that of the one that others depend on.
+  if (before > 0)
+    for (auto& network : made.spec.networks) network.aliases.clear();
   return made;
+}
+
+int ComposeSide::falls_of(const std::set<std::string>& services) const {
+  int falls = 0;
+  for (const auto& [name, count] : upkeep_->falls) falls += services.contains(name) ? count : 0;
+  return falls;
 }
 
 void ComposeSide::watch(Attempt& attempt) {
   begin();
-  watched_.emplace(&attempt, upkeep_->falls);
+  const std::set<std::string> needs = needs_of(attempt);
+  watched_.emplace(&attempt, Watched{.needs = needs, .falls = falls_of(needs)});
 }
 
 void ComposeSide::forget(Attempt& attempt) { watched_.erase(&attempt); }
@@ -321,24 +380,35 @@ void ComposeSide::forget(Attempt& attempt) { watched_.erase(&attempt); }
 Task<bool> ComposeSide::ended(Attempt& attempt) {
   const auto found = watched_.find(&attempt);
   if (found == watched_.end()) co_return false;
+  const Watched watched = found->second;
   const bool failed = attempt.ending.signal || attempt.ending.exit_code.value_or(0) != 0;
-  for (auto& [name, one] : upkeep_->dependencies) {
-    if (!failed || upkeep_->falls != found->second) break;
-    const auto seen = co_await container::look(*parts_.engine, one.id);
-    if (seen.kind == container::Ending::Kind::running) continue;
-    upkeep_->tell(one);
-    attempt.ending.dependency = fall_text(one.service, seen);
-  }
-  if (upkeep_->falls != found->second) attempt.ending.dependency = upkeep_->last_fall;
+  if (failed) co_await look_closer(attempt, watched);
+  if (falls_of(watched.needs) != watched.falls) attempt.ending.dependency = upkeep_->last_fall;
   co_return attempt.ending.dependency.has_value();
+}
+
+Task<> ComposeSide::look_closer(Attempt& attempt, const Watched& watched) {
+  std::map<std::string, std::string> ids;  // those of the upkeep may go while an engine is asked
+  for (const auto& [name, one] : upkeep_->dependencies)
+    if (watched.needs.contains(one.service)) ids[one.id] = one.service;
+  for (const auto& [id, service] : ids) {
+    const auto seen = co_await container::look(*parts_.engine, id);
+    if (seen.kind == container::Ending::Kind::running) continue;
+    attempt.ending.dependency = fall_text(service, seen);
+    tell_end(id);
+  }
+}
+
+void ComposeSide::tell_end(const std::string& id) {
+  for (auto& [name, one] : upkeep_->dependencies)
+    if (one.id == id) upkeep_->tell(one);
 }
 
 void ComposeSide::tell(const container::EngineEvent& event) {
   if (!upkeep_) return;
   const bool bad = event.action == "die" || event.action == "destroy" ||
                    event.action == "health_status: unhealthy";
-  for (auto& [name, one] : upkeep_->dependencies)
-    if (bad && one.id == event.id) upkeep_->tell(one);
+  if (bad) tell_end(event.id);
 }
 
 Task<> ComposeSide::close() {
@@ -346,7 +416,7 @@ Task<> ComposeSide::close() {
   compose::DownRequest request{
       .project = project_.name,
       .choices = {.remove_volumes = true, .owner = {.value = parts_.belonging.uid}}};
-  if (parts_.cancelled()) request.choices.grace = 1;
+  request.executor.give_up = parts_.hurry;
   const compose::DownResult down = co_await compose::project_down(*parts_.engine, request);
   if (!down.execution.ok) parts_.note("compose " + project_.name + ": " + down.execution.failure);
 }

@@ -14,8 +14,8 @@
 
 namespace controller {
 
-// Throws CommandError(environment) that names what stands on the engine under a name that the
-// project needs and belongs to somebody else. `uid` is the campaign's.
+// Throws CommandError: environment, naming what stands on the engine under a name that the project
+// needs and belongs to somebody else; usage, for what no engine can make. `uid` is the campaign's.
 Task<> refuse_foreign(container::Engine& engine, const compose::Project& project,
                       const std::string& uid);
 
@@ -31,6 +31,7 @@ struct ComposeSideParts {
   campaign::HealthCheck health;
   std::filesystem::path logs;                    // a folder; NAME.log for each container
   std::function<bool()> cancelled;               // nothing is to be waited for any more
+  std::function<bool()> hurry;                   // nor is anything to be given grace
   std::function<void(const std::string&)> note;  // a line for people
 };
 
@@ -39,9 +40,12 @@ class ComposeSide {
   explicit ComposeSide(ComposeSideParts parts);
   ~ComposeSide();
 
-  // Returns once all that the runs' services depend on is there and ready. Throws PrepareError
+  // Returns once all that the attempt's services depend on is there and ready. Throws PrepareError
   // (infra) with the last lines of what is not, ReleasedBeforeStart when cancelled.
-  Task<> bring_up();
+  Task<> bring_up(const Attempt& attempt);
+  // How often something has ended that a container of this service cannot outlive: it shares a
+  // namespace with it, or is to be restarted with it.
+  int shared_falls(const std::string& service) const;
 
   // The container of a service for one attempt, as `compose run` has it: no ports, a one-off.
   compose::DesiredContainer oneoff(const std::string& service, const Attempt& attempt) const;
@@ -61,13 +65,23 @@ class ComposeSide {
  private:
   struct Dependency;
   struct Upkeep;
+  // An attempt that is under way: what it depends on, and how often that had fallen before.
+  struct Watched {
+    std::set<std::string> needs;
+    int falls = 0;
+  };
   void begin();
+  void add_upkeep();
+  std::set<std::string> needs_of(const Attempt& attempt) const;
+  int falls_of(const std::set<std::string>& services) const;
+  Task<> look_closer(Attempt& attempt, const Watched& watched);
+  void tell_end(const std::string& id);
   compose::DesiredOptions options() const;
 
   ComposeSideParts parts_;
-  compose::Project project_;         // volumes with names of their own as external ones
-  std::shared_ptr<Upkeep> upkeep_;   // also held by the service that keeps it up
-  std::map<Attempt*, int> watched_;  // -> falls before it began
+  compose::Project project_;        // volumes with names of their own as external ones
+  std::shared_ptr<Upkeep> upkeep_;  // also held by the service that keeps it up
+  std::map<Attempt*, Watched> watched_;
 };
 
 }  // namespace controller

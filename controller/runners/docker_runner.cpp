@@ -43,6 +43,7 @@ Task<> DockerRunner::stop(Attempt& attempt, const StopHow& how) {
   return away_or(stop_now(attempt, how));
 }
 Task<> DockerRunner::make_ready(Attempt& attempt) {
+  if (is_service(attempt)) co_await away_or(parts_.compose->bring_up(attempt));
   if (parts_.servers) co_await away_or(parts_.servers->make_ready(attempt));
 }
 Task<> DockerRunner::warm_up(Attempt&) { co_return; }
@@ -53,7 +54,7 @@ Task<> DockerRunner::conclude(Attempt& attempt) {
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
   make_bind_sources(payload);
-  if (is_service(attempt)) co_await parts_.compose->bring_up();
+  if (is_service(attempt)) co_await parts_.compose->bring_up(attempt);
   if (parts_.servers) co_await parts_.servers->prepare(attempt);
   co_await create(attempt, payload);
   attempt.witness =
@@ -125,10 +126,20 @@ Task<> DockerRunner::start_now(Attempt& attempt) {
   }
 }
 
+// One that was only created may lack its files: its maker died in between.
+Task<> DockerRunner::take_up_service(Attempt& attempt) {
+  parts_.compose->watch(attempt);
+  const auto service = parts_.compose->oneoff(attempt.runner->service, attempt);
+  if (service.files.empty()) co_return;
+  const auto state = co_await parts_.engine->inspect(attempt.container_id);
+  if (state.status == container::ContainerStatus::created)
+    co_await container::put_files(*parts_.engine, attempt.container_id, service.files);
+}
+
 Task<> DockerRunner::adopt_now(Attempt& attempt) {
   attempt.exit_seen = false;
   watched_[attempt.container_id] = {.attempt = &attempt};
-  if (is_service(attempt)) parts_.compose->watch(attempt);
+  if (is_service(attempt)) co_await take_up_service(attempt);
   auto started =
       co_await container::adopt_watched(*parts_.engine, attempt.container_id, exit_of(attempt));
   attempt.witness = std::move(started.witness);

@@ -47,6 +47,7 @@ class DockerRunner : public Runner {
   std::optional<container::Ending> told_ending(const Attempt& attempt) const;
   void take_ending(Attempt& attempt, const container::Ending& ending) const;
   Task<> create(Attempt& attempt, const Payload& payload);
+  Task<> take_up_service(Attempt& attempt);
   Task<> prepare_now(Attempt& attempt);
   Task<> start_now(Attempt& attempt);
   Task<> adopt_now(Attempt& attempt);

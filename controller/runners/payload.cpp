@@ -221,7 +221,7 @@ Payload resolve_payload(const PayloadContext& context, const Attempt& attempt,
     Payload payload;
     if (runner.type == campaign::RunnerType::compose)
       begin_with(compose_service(context, runner.service), payload);
-    if (!runner.command.empty())
+    if (!runner.command.empty() || runner.entrypoint)
       payload.command = shell_or_argv(runner, campaign::expand_argv(runner.command, with));
     payload.launch = campaign::expand_argv(runner.launch, with);
     if (runner.entrypoint) {

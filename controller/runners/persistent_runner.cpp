@@ -34,7 +34,7 @@ Task<> healthy(container::Engine& engine, std::string id) {
     if (health.status == container::Health::none || health.status == container::Health::healthy)
       co_return;
     if (health.status == container::Health::unhealthy)
-      throw std::runtime_error("it is unhealthy" +
+      throw std::runtime_error("it is unhealthy, held alive and without its own command" +
                                (health.log.empty() ? "" : ": " + health.log.back()));
     co_await container::sleep_for(step);
   }
@@ -64,6 +64,7 @@ struct PersistentRunner::Held {
   int since_look = 0;      // runs since the last look at its health
   int cycle = 0;           // of its last run
   int unhealthy_ends = 0;  // restarts because of its health
+  int shared_falls = 0;    // of services that it cannot outlive, before it was made
 };
 
 PersistentRunner::PersistentRunner(PersistentRunnerParts parts) : parts_(std::move(parts)) {}
@@ -116,14 +117,19 @@ Task<> PersistentRunner::prepare(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
   make_bind_sources(payload);
   lay_out_shared(parts_.results, attempt);
-  if (is_service(attempt)) co_await away_or(parts_.compose->bring_up());
+  if (is_service(attempt)) co_await away_or(parts_.compose->bring_up(attempt));
   if (parts_.servers) co_await away_or(parts_.servers->prepare(attempt));
 }
 
 Task<> PersistentRunner::ready_now(Attempt& attempt) {
   Wanted made = wanted(attempt);
   Held& held = held_of(attempt);
-  if (is_service(attempt)) co_await parts_.compose->bring_up();
+  if (is_service(attempt)) {
+    co_await parts_.compose->bring_up(attempt);
+    const int anew = parts_.compose->shared_falls(attempt.runner->service);
+    if (held.shared_falls != anew) held.distrusted = held.container != nullptr;
+    held.shared_falls = anew;
+  }
   co_await renew(held, attempt, made.spec.labels.at(container::label::spec_hash));
   if (!held.container) make_container(held, attempt, std::move(made));
   co_await await_serving(held, attempt);
@@ -167,7 +173,7 @@ Task<> PersistentRunner::restarted(Held& held) {
   held.container->restart();
   while (held.container->incarnation() == before && !parts_.cancelled()) {
     const supervise::Supervisor* supervisor = parts_.host->find(held.name);
-    if (!supervisor || supervisor->over()) co_return;
+    if (!supervisor || supervisor->spent()) co_return;
     co_await parts_.wake->wait(look_every / 5);
   }
 }
@@ -246,7 +252,7 @@ Task<> PersistentRunner::await_serving(Held& held, const Attempt& attempt) {
   while (!co_await held.container->serving_within(look_every)) {
     if (parts_.cancelled()) throw ReleasedBeforeStart();
     const supervise::Supervisor* supervisor = parts_.host->find(held.name);
-    if (supervisor && !supervisor->over()) continue;
+    if (supervisor && !supervisor->spent()) continue;
     co_await forget_if_away(held);
     const campaign::HealthCheck& check = parts_.payload.campaign->health_check;
     throw PrepareError(FailureClass::infra,

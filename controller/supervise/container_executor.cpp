@@ -80,7 +80,8 @@ struct ContainerExecutor::State : std::enable_shared_from_this<State> {
     const auto found = co_await find();
     of->id = found ? found->id : co_await engine.create(parts.spec);
     id = of->id;
-    if (!found) co_await container::put_files(engine, of->id, parts.files);
+    if (!found || found->status == ContainerStatus::created)
+      co_await container::put_files(engine, of->id, parts.files);
     if (of->stopping) throw std::runtime_error("stopped before it was started");
     co_await start_watched(of, found && is_up(found->status));
     if (of->stopping) co_await engine.kill(of->id, "KILL");

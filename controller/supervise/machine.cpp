@@ -114,6 +114,12 @@ void Machine::on_ended(std::size_t i, const Input& input) {
   service.cycling = false;
 }
 
+bool Machine::spent() const {
+  return finished() || std::all_of(services_.begin(), services_.end(), [](const auto& service) {
+           return service.phase == Phase::done;
+         });
+}
+
 void Machine::crashed(std::size_t i, const Exit& exit) {
   ServiceState& service = services_[i];
   if (!service.wanted) return;

@@ -77,6 +77,9 @@ class Machine {
   double next_deadline() const;
   State state() const { return state_; }
   bool finished() const { return state_ == State::stopped || state_ == State::gave_up; }
+  // Finished, or every service has ended for good: nothing runs and nothing will, unless a restart
+  // is asked for.
+  bool spent() const;
   const SupervisorPolicy& policy() const { return policy_; }
   const std::vector<ServiceState>& services() const { return services_; }
   std::size_t index_of(const std::string& service) const;  // throws std::out_of_range

@@ -48,6 +48,7 @@ class Supervisor {
   const std::string& name() const { return machine_.policy().name; }
   const Machine& machine() const { return machine_; }
   bool over() const { return over_; }
+  bool spent() const { return over_ || machine_.spent(); }
   const std::string& why_gave_up() const { return why_gave_up_; }  // "" = it did not
 
  private:

@@ -48,7 +48,9 @@ std::vector<Place> places() {
       if (outer.section == runner_section()) {
         const char* runner = runner_with(field);
         wrap = [outer, field, runner](Value inner) {
-          return outer.wrap(merged(yaml(runner), member(field.name, std::move(inner))));
+          const bool service = field.name == "server" && inner.find("service");
+          const Value beside = yaml(service ? "{type: compose}" : runner);
+          return outer.wrap(merged(beside, member(field.name, std::move(inner))));
         };
       }
       all.push_back(

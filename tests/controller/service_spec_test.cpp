@@ -84,6 +84,9 @@ TEST_F(ServiceRun, AnEntrypointOfTheServiceIsKeptBeforeTheRunnersCommand) {
   project_.services["work"].entrypoint = {"/wrap"};
   runner_.command = {"mine"};
   EXPECT_THAT(spec().command, ElementsAre("/wrap", "mine"));
+  runner_.command.clear();
+  runner_.entrypoint = campaign::Argv{"/own"};
+  EXPECT_THAT(spec().command, ElementsAre("/own"));
 }
 
 TEST_F(ServiceRun, ServicesThatAreMissingAreAFailureOfTheConfig) {

@@ -84,14 +84,13 @@ def the_file_of_the_main_seed_runs():
         (campaign.folder / "unprivileged.yaml").write_text(json.dumps(unprivileged))
         said = campaign.up(expect=2)
         assert "PUID must be set" in said and "compose.yaml:" in said, said
-        os.environ["PUID"] = os.environ["PGID"] = "0"
+        campaign.variables = {"PUID": "0", "PGID": "0"}
         try:
             campaign.up()
             campaign.assert_complete()
             assert docker("volume", "ls", "-q", "--filter", f"name={cache}").split() == [cache], "the cache is gone"
         finally:
             docker("volume", "rm", "-f", cache, check=False)
-            del os.environ["PUID"], os.environ["PGID"]
 
 
 @checks.statement
@@ -162,6 +161,68 @@ def one_that_falls_between_runs_is_there_for_the_next():
         assert campaign.ended(process) == 0, campaign.said()[-2000:]
         campaign.assert_complete()
         assert not campaign.failures()
+
+
+@checks.statement
+def a_run_waits_for_one_that_fell_in_its_gap():
+    # The second db takes three seconds, longer than what is left of the gap.
+    slow = '[ ! -e /witness/once ] || sleep 3; touch /witness/once; ' + DB
+    services = {"db": {"command": ["sh", "-c", slow], "volumes": ["./witness:/witness"]}}
+    changes = {"axes": {"size": [1]}, "execution": {"config_gap_seconds": 2}}
+    with Composed(changes, services, name="gap") as campaign:
+        process = campaign.start_up()
+        campaign.until("gap_started")
+        docker("kill", campaign.service("db"))
+        assert campaign.ended(process) == 0, campaign.said()[-2000:]
+        campaign.assert_complete()
+        assert not campaign.failures(), campaign.failures()
+
+
+@checks.statement
+def one_that_falls_ends_the_runs_that_use_it_and_no_others():
+    changes = {"axes": {"size": None, "backend": ["work", "alone"]}, "name_template": None,
+               "execution": {"cycles": 1, "workers": 2},
+               "runner": None, "runners": {name: {"service": name, "processes": 1} for name in ("work", "alone")}}
+    alone = {"image": IMAGE, "command": ["sh", "/payload/run.sh"], "volumes": ["./payload:/payload:ro", "./witness:/witness"]}
+    task = '[ "$CAMPAIGN_ATTEMPT" != 1 ] || sleep 4'
+    with Composed(changes, {"alone": alone}, name="others", task=task) as campaign:
+        process = campaign.start_up()
+        campaign.until_payload(2)
+        docker("kill", campaign.service("db"))
+        assert campaign.ended(process) == 0, campaign.said()[-2000:]
+        assert [f[:2] for f in campaign.failures()] == [("work.c01", "infra")], campaign.failures()
+        campaign.assert_complete(starts=2)
+
+
+@checks.statement
+def one_that_may_not_be_made_anew_fails_what_needs_it():
+    changes = {"axes": {"size": [1]}, "execution": {"cycles": 3, "retries": {"infra": 0}},
+               "health_check": {"restart_on_failure": False}}
+    with Composed(changes, name="once", task='[ "$CAMPAIGN_CYCLE" != 1 ] || sleep 60') as campaign:
+        process = campaign.start_up()
+        campaign.until_payload()
+        docker("kill", campaign.service("db"))
+        assert campaign.ended(process) == 1, campaign.said()[-2000:]
+        assert [f[1] for f in campaign.failures()] == ["infra"] * 3, campaign.failures()
+        assert "health_check.restart_on_failure: false" in campaign.said(), campaign.said()[-2000:]
+        campaign.assert_nothing_left()
+
+
+@checks.statement
+def what_others_still_use_is_left_with_a_word():
+    with Composed({"axes": {"size": [1]}}, name="shared") as campaign:
+        process = campaign.start_up()
+        campaign.until("completed")
+        network = f"{campaign.project()}_default"
+        stranger = docker("run", "-d", "--network", network, IMAGE, "sleep", "600").strip()
+        try:
+            assert campaign.ended(process) == 0, campaign.said()[-2000:]
+            assert campaign.status()["state"] == "finished"
+            assert f"left on the engine: network {network}" in campaign.said(), campaign.said()[-2000:]
+        finally:
+            docker("rm", "-f", stranger)
+        campaign.run("down", campaign.name)
+        campaign.assert_nothing_left()
 
 
 @checks.statement
@@ -260,16 +321,13 @@ def resume_refuses_a_changed_compose_file():
 
 @checks.statement
 def secrets_of_the_environment_stay_out_of_every_file():
-    os.environ["API_TOKEN"] = "cctl-very-secret"
-    try:
-        with Composed({"axes": {"size": [1]}}, name="secret", task='[ "$API_TOKEN" = cctl-very-secret ]') as campaign:
-            campaign.up()
-            campaign.assert_complete()
-            for place in (".state", "results"):
-                for path in (campaign.folder / place).rglob("*"):
-                    assert not path.is_file() or b"very-secret" not in path.read_bytes(), path
-    finally:
-        del os.environ["API_TOKEN"]
+    with Composed({"axes": {"size": [1]}}, name="secret", task='[ "$API_TOKEN" = cctl-very-secret ]') as campaign:
+        campaign.variables = {"API_TOKEN": "cctl-very-secret"}
+        campaign.up()
+        campaign.assert_complete()
+        for place in (".state", "results"):
+            for path in (campaign.folder / place).rglob("*"):
+                assert not path.is_file() or b"very-secret" not in path.read_bytes(), path
 
 
 @checks.statement

@@ -40,6 +40,7 @@ class Composed(Campaign):
     """A campaign whose file lies beside a compose file, which `services` changes."""
 
     def __init__(self, changes=None, services=None, task=ASK, **options):
+        self.variables = {}  # of the controller's environment
         super().__init__(DOCUMENT, task=task, **options)
         self.write(changes)
         self.compose = FILE
@@ -48,6 +49,9 @@ class Composed(Campaign):
     def compose_file(self, changes):
         self.compose = merged(self.compose, changes)
         (self.folder / "compose.yaml").write_text(json.dumps(self.compose, indent=1))
+
+    def environment(self, kill=None):
+        return super().environment(kill) | self.variables
 
     def project(self):
         return f"{self.name}-{self.uids()[-1][:4]}"
