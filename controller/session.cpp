@@ -15,6 +15,7 @@
 #include "controller/errors.hpp"
 #include "controller/session_run.hpp"
 #include "controller/stages/hooks.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -157,6 +158,7 @@ void SessionRun::beat() {
     loop_.stop.raise(level, "campaignctl stop");
   }
   if (host_ && loop_.stop.level() == StopLevel::kill) host_->hurry();
+  if (telemetry_) telemetry_->look();
   if (!sequencer_) return;
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,

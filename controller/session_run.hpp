@@ -11,6 +11,10 @@
 
 namespace controller {
 
+namespace telemetry {
+class Recorder;
+}
+
 // What waits and what wakes it; outlives the session.
 struct Loop {
   boost::asio::io_context& io;
@@ -62,6 +66,7 @@ class SessionRun {
   // session_services.cpp: what lives longer than a run
   void make_host();
   void begin_services();
+  void make_telemetry();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
@@ -93,6 +98,7 @@ class SessionRun {
   std::unique_ptr<Ledger> ledger_;
   RunContext context_;
   std::unique_ptr<supervise::Host> host_;
+  std::unique_ptr<telemetry::Recorder> telemetry_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;
