@@ -16,6 +16,7 @@
 #include "controller/session_run.hpp"
 #include "controller/session_services.hpp"
 #include "controller/stages/hooks.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -161,6 +162,7 @@ void SessionRun::beat() {
     loop_.stop.raise(level, "campaignctl stop");
   }
   if (host_ && loop_.stop.level() == StopLevel::kill) host_->hurry();
+  if (telemetry_) telemetry_->look();
   if (!sequencer_) return;
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,

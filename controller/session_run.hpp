@@ -11,6 +11,10 @@
 
 namespace controller {
 
+namespace telemetry {
+class Recorder;
+}
+
 // What waits and what wakes it; outlives the session.
 struct Loop {
   boost::asio::io_context& io;
@@ -64,6 +68,7 @@ class SessionRun {
   // session_services.cpp: what lives longer than a run
   void make_host();
   void begin_services();
+  void make_telemetry();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
@@ -97,6 +102,7 @@ class SessionRun {
   RunContext context_;
   std::unique_ptr<supervise::Host> host_;
   std::unique_ptr<ComposeSide> compose_;
+  std::unique_ptr<telemetry::Recorder> telemetry_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;

@@ -1,11 +1,23 @@
 #include "controller/session_services.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 #include "controller/engine_watch.hpp"
 #include "controller/session_run.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
+
+namespace {
+
+bool declares_a_window(const campaign::Campaign& campaign) {
+  const auto declares = [](const campaign::Runner& runner) { return runner.window.has_value(); };
+  return (campaign.runner && declares(*campaign.runner)) ||
+         std::ranges::any_of(campaign.runners | std::views::values, declares);
+}
+
+}  // namespace
 
 void ServiceNotes::operator()(const supervise::Notice& notice) {
   using What = supervise::Step::What;
@@ -49,7 +61,24 @@ void SessionRun::make_host() {
                              .observer = ServiceNotes(request_.progress)});
 }
 
+void SessionRun::make_telemetry() {
+  if (!state_.campaign.telemetry.on()) return;
+  telemetry_ = std::make_unique<telemetry::Recorder>(telemetry::RecorderParts{
+      .settings = &state_.campaign.telemetry,
+      .energy = &state_.campaign.energy,
+      .baseline_file = state_.located.session.lock().parent_path() / "energy_baseline.json",
+      .host_name = context_.host,
+      .windows_declared = declares_a_window(state_.campaign),
+      .clock = &clock_,
+      .results = state_.results,
+      .engine = engine_.get(),
+      .host = host_.get(),
+      .wake = &loop_.wake});
+  context_.recorder = telemetry_.get();
+}
+
 void SessionRun::begin_services() {
+  make_telemetry();
   if (!engine_) return;
   watch_engine(*host_, {.engine = engine_.get(),
                         .uid = state_.manifest.uid,

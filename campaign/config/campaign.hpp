@@ -169,6 +169,31 @@ struct Execution {
   bool operator==(const Execution&) const = default;
 };
 
+// What is sampled while runs are measured.
+struct Telemetry {
+  int interval_ms = 100;                        // between two samples; 0 = nothing is sampled
+  std::vector<std::string> sources = {"auto"};  // payload, rapl, hwmon; auto = all there are
+  bool save = true;                             // the samples; figures are kept anyway
+  bool reads(const std::string& source) const;
+  bool on() const { return interval_ms > 0 && !sources.empty(); }
+  bool operator==(const Telemetry&) const = default;
+};
+
+// The energy of runs, by counters of the machine.
+struct Energy {
+  enum class Enabled { automatic, yes, no } enabled = Enabled::automatic;
+  struct Baseline {
+    bool enabled = true;
+    double duration_sec = 30;     // measured at rest for so long
+    double cache_ttl_sec = 3600;  // and used again for so long
+    bool operator==(const Baseline&) const = default;
+  } baseline;
+  std::vector<std::string> sources = {"rapl"};
+  bool allow_process_window = false;
+  bool on() const { return enabled != Enabled::no && !sources.empty(); }
+  bool operator==(const Energy&) const = default;
+};
+
 struct Io {
   std::string results_dir;  // absolute
   std::string configs_dir;
@@ -245,6 +270,8 @@ struct Campaign {
   HealthCheck health_check;
   ColdStart cold_start;
   Execution execution;
+  Telemetry telemetry;
+  Energy energy;
   Io io;
   Hooks hooks;
   Collect collect;

@@ -23,7 +23,8 @@ enum class FieldType {
   duration,
   size,
   choice,
-  choices,  // one, or a list of several
+  choices,    // one, or a list of several
+  automatic,  // `auto`, or a boolean
   only,
   pattern,
   path,
@@ -138,6 +139,9 @@ const Section* cold_start_section();
 const Section* execution_section();
 const Section* retries_section();
 const Section* failure_threshold_section();
+const Section* telemetry_section();
+const Section* energy_section();
+const Section* energy_baseline_section();
 const Section* io_section();
 const Section* hooks_section();
 const Section* collect_section();

@@ -9,6 +9,7 @@ namespace {
 
 const std::map<FieldType, const char*> type_names = {
     {FieldType::boolean, "true or false"},
+    {FieldType::automatic, "`auto`, true or false"},
     {FieldType::integer, "integer"},
     {FieldType::number, "number"},
     {FieldType::duration, "duration"},

@@ -52,6 +52,8 @@ Json scalar_type(const Field& field) {
   switch (field.type) {
     case FieldType::boolean:
       return typed("boolean");
+    case FieldType::automatic:
+      return Json{{"enum", Json::array({"auto", true, false})}};
     case FieldType::integer:
       return bounded(field, "integer");
     case FieldType::number:

@@ -17,7 +17,12 @@ namespace campaign {
 struct MeasureWindow {
   enum class Source { phase, pattern, process } source = Source::process;
   double seconds = 0;
-  std::int64_t begin_ns = 0, end_ns = 0;  // CLOCK_MONOTONIC
+  std::int64_t begin_ns = 0, end_ns = 0;  // CLOCK_MONOTONIC; 0 = not known
+  struct Part {
+    std::int64_t begin_ns = 0, end_ns = 0;
+    bool operator==(const Part&) const = default;
+  };
+  std::vector<Part> parts;  // of a window in several pieces, in order; else empty
 };
 const char* name_of(MeasureWindow::Source source);  // "phase", "pattern", "process"
 
@@ -27,6 +32,7 @@ struct MetricValue {
   std::string unit;
   Direction better = Direction::unspecified;
   bool primary = false;
+  bool sampled = false;  // by the sampler, not declared: tables leave it out unless asked for it
 };
 const char* name_of(Direction direction);  // "unspecified", "higher", "lower"
 

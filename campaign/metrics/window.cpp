@@ -72,10 +72,15 @@ std::string outside(const std::vector<Mark>& marks, const ProcessTimes& process)
 
 struct Union {
   std::int64_t nanoseconds = 0;
-  std::size_t pairs = 0;
+  std::vector<MeasureWindow::Part> parts;
   std::int64_t last_begin = 0;
   int open = 0;
   bool end_first = false;
+
+  void close(std::int64_t at) {
+    nanoseconds += at - last_begin;
+    parts.push_back({last_begin, at});
+  }
 };
 
 Union unite(const std::vector<Mark>& marks) {
@@ -86,8 +91,7 @@ Union unite(const std::vector<Mark>& marks) {
     } else if (out.open == 0) {
       out.end_first = true;
     } else if (--out.open == 0) {
-      out.nanoseconds += mark.at - out.last_begin;
-      ++out.pairs;
+      out.close(mark.at);
     }
   }
   return out;
@@ -126,14 +130,14 @@ bool from_marks(WindowReading& out, const WindowRequest& request, const std::vec
       return false;
     }
     end = request.process->end_ns;
-    united.nanoseconds += end - united.last_begin;
-    ++united.pairs;
+    united.close(end);
     out.notes.push_back("phase measure has no end: the window ends with the process");
   }
-  if (united.pairs > 1)
-    out.notes.push_back("the window is the sum of " + std::to_string(united.pairs) +
+  if (united.parts.size() > 1)
+    out.notes.push_back("the window is the sum of " + std::to_string(united.parts.size()) +
                         " phase measure intervals");
   out.window = {MeasureWindow::Source::phase, seconds(united.nanoseconds), marks.front().at, end};
+  if (united.parts.size() > 1) out.window.parts = std::move(united.parts);
   return true;
 }
 

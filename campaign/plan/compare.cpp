@@ -99,6 +99,21 @@ Table container_table(const Campaign& campaign) {
       {"health_check.max_restarts", Value::integer(campaign.health_check.max_restarts)}};
 }
 
+Table telemetry_table(const Telemetry& telemetry) {
+  Value::List sources;
+  for (const std::string& source : telemetry.sources) sources.push_back(Value::string(source));
+  return {{"interval_ms", Value::integer(telemetry.interval_ms)},
+          {"sources", Value::list(std::move(sources))}};
+}
+
+Table energy_table(const Energy& energy) {
+  return {{"enabled", Value::boolean(energy.on())},
+          {"baseline.enabled", Value::boolean(energy.baseline.enabled)},
+          {"baseline.duration_sec", Value::real(energy.baseline.duration_sec)},
+          {"baseline.cache_ttl_sec", Value::real(energy.baseline.cache_ttl_sec)},
+          {"allow_process_window", Value::boolean(energy.allow_process_window)}};
+}
+
 Table runner_table(const Runner& runner) {
   return {{"timeout", Value::real(runner.timeout)},
           {"stall_timeout", optional_number(runner.stall_timeout)},
@@ -116,6 +131,9 @@ class Comparison {
     protocol("", container_table(*before_.campaign), container_table(*now_.campaign));
     protocol("execution", execution_table(before_.campaign->execution, before_.plan->seed),
              execution_table(now_.campaign->execution, now_.plan->seed));
+    protocol("telemetry", telemetry_table(before_.campaign->telemetry),
+             telemetry_table(now_.campaign->telemetry));
+    protocol("energy", energy_table(before_.campaign->energy), energy_table(now_.campaign->energy));
     if (before_.campaign->runner && now_.campaign->runner)
       protocol("runner", runner_table(*before_.campaign->runner),
                runner_table(*now_.campaign->runner));

@@ -45,7 +45,8 @@ class Step {
   }
 
  protected:
-  std::filesystem::path ctl(const char* name) const {
+  std::filesystem::path ours(const std::string& name) const {
+    if (name == "telemetry.jsonl") return request_.folder.telemetry(request_.attempt);
     return request_.folder.ctl(request_.attempt) / name;
   }
 
@@ -106,7 +107,7 @@ class Acceptance : Step {
 
   void take_ours(int folder) const {
     for (const char* name : moved_in)
-      if (move_in(ctl(name), folder, name)) reached_(std::string("moved ") + name);
+      if (move_in(ours(name), folder, name)) reached_(std::string("moved ") + name);
   }
 
   void sync_content(const AttemptFiles& files) const {
@@ -149,9 +150,9 @@ class Keeping : Step {
     make_durable_folder(staged_.parent_path());
     const Fd folder = own_folder();
     for (const char* name : moved_in) {
-      if (!open_regular(ctl(name))) continue;
+      if (!open_regular(ours(name))) continue;
       set_aside(folder.get(), name);
-      if (move_in(ctl(name), folder.get(), name)) reached_(std::string("moved ") + name);
+      if (move_in(ours(name), folder.get(), name)) reached_(std::string("moved ") + name);
     }
     if (!same_attempt(record_in(folder.get()), record_)) set_aside(folder.get(), "run.json");
     place_ours(folder.get(), "run.json", write_run_record(record_));

@@ -18,6 +18,10 @@ constexpr std::int64_t largest_outcome = 1 << 20;
 ordered_json put(const Outcome& outcome);
 ordered_json put(const MeasureWindow& window);
 ordered_json put(const MetricValue& metric);
+ordered_json put(const MeasureWindow::Part& part);
+ordered_json put(const TelemetryRecord& telemetry);
+ordered_json put(const EnergyRecord& energy);
+ordered_json put(const TelemetrySource& source);
 
 ordered_json put(const std::string& text) {
   const std::string clean = valid_utf8(std::string_view(text).substr(0, longest_text));
@@ -49,8 +53,14 @@ ordered_json put(const std::map<std::string, T>& values) {
 void take(const json& from, Outcome& outcome);
 void take(const json& from, MeasureWindow& window);
 void take(const json& from, MetricValue& metric);
+void take(const json& from, MeasureWindow::Part& part);
+void take(const json& from, TelemetryRecord& telemetry);
+void take(const json& from, EnergyRecord& energy);
+void take(const json& from, TelemetrySource& source);
 
-void take(const json& from, std::string& text) { text = from.get<std::string>(); }
+void take(const json& from, std::string& text) {
+  if (!from.is_null()) text = from.get<std::string>();
+}
 void take(const json& from, FailureClass& cls) {
   const auto found = failure_class(from.get<std::string>());
   if (!found) throw std::runtime_error("no failure class: " + shown(from.get<std::string>()));
@@ -140,6 +150,8 @@ void measured_fields(Archive& field, Record& r) {
   field("window", r.window);
   field("metrics", r.metrics);
   field("outcome", r.outcome);
+  field("telemetry", r.telemetry);
+  field("energy", r.energy);
 }
 
 template <class Archive, class Record>
@@ -223,11 +235,21 @@ void take(const json& from, Outcome& o) {
   Reader{member(from, "window")}("end_mono_ns", o.window_end_ns);
 }
 
+ordered_json put(const MeasureWindow::Part& part) {
+  return ordered_json::array({part.begin_ns, part.end_ns});
+}
+
 ordered_json put(const MeasureWindow& window) {
-  return {{"source", name_of(window.source)},
-          {"seconds", window.seconds},
-          {"begin_mono_ns", window.begin_ns},
-          {"end_mono_ns", window.end_ns}};
+  ordered_json object = {{"source", name_of(window.source)},
+                         {"seconds", window.seconds},
+                         {"begin_mono_ns", window.begin_ns},
+                         {"end_mono_ns", window.end_ns}};
+  if (!window.parts.empty()) object["parts"] = put(window.parts);
+  return object;
+}
+
+void take(const json& from, MeasureWindow::Part& part) {
+  part = {from.at(0).get<std::int64_t>(), from.at(1).get<std::int64_t>()};
 }
 
 void take(const json& from, MeasureWindow& window) {
@@ -241,16 +263,81 @@ void take(const json& from, MeasureWindow& window) {
   in("seconds", window.seconds);
   in("begin_mono_ns", window.begin_ns);
   in("end_mono_ns", window.end_ns);
+  in("parts", window.parts);
 }
 
 ordered_json put(const MetricValue& metric) {
-  return {
+  ordered_json object = {
       {"name", put(metric.name)},
       {"value", metric.value},
       {"unit", put(metric.unit)},
       {"better", metric.better == Direction::unspecified ? ordered_json()
                                                          : ordered_json(name_of(metric.better))},
       {"primary", metric.primary}};
+  if (metric.sampled) object["sampled"] = true;
+  return object;
+}
+
+ordered_json put(const TelemetrySource& source) {
+  ordered_json object = {{"name", put(source.name)}, {"kind", put(source.kind)}};
+  if (!source.unavailable.empty()) object["unavailable"] = put(source.unavailable);
+  return object;
+}
+
+template <class Archive, class Telemetry>
+void telemetry_fields(Archive& field, Telemetry& t) {
+  field("status", t.status);
+  field("reason", t.reason);
+  field("interval_ms", t.interval_ms);
+  field("samples", t.samples);
+  field("missed_ticks", t.missed_ticks);
+  field("jitter_p99_ms", t.jitter_p99_ms);
+  field("longest_gap_s", t.longest_gap_s);
+  field("sources", t.sources);
+}
+
+ordered_json put(const TelemetryRecord& telemetry) {
+  Writer out;
+  telemetry_fields(out, telemetry);
+  return out.object;
+}
+
+template <class Archive, class Record>
+void energy_fields(Archive& field, Record& e) {
+  field("unavailable", e.reason);
+  field("raw_j", e.raw_j);
+  field("adjusted_j", e.adjusted_j);
+  field("domains_j", e.domains_j);
+  field("baseline_power_w", e.baseline_power_w);
+  field("baseline_method", e.baseline_method);
+  field("baseline_utc", e.baseline_utc);
+  field("baseline_cache_age_s", e.baseline_cache_age_s);
+}
+
+ordered_json put(const EnergyRecord& energy) {
+  Writer out;
+  energy_fields(out, energy);
+  if (energy.reason.empty()) out.object["unavailable"] = nullptr;
+  return out.object;
+}
+
+void take(const json& from, EnergyRecord& energy) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const Reader in{from};
+  energy_fields(in, energy);
+}
+
+void take(const json& from, TelemetrySource& source) {
+  const Reader in{from};
+  in("name", source.name);
+  in("kind", source.kind);
+  in("unavailable", source.unavailable);
+}
+
+void take(const json& from, TelemetryRecord& telemetry) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const Reader in{from};
+  telemetry_fields(in, telemetry);
 }
 
 void take(const json& from, MetricValue& metric) {
@@ -262,6 +349,7 @@ void take(const json& from, MetricValue& metric) {
   in("unit", metric.unit);
   in("better", better);
   in("primary", metric.primary);
+  in("sampled", metric.sampled);
   if (better)
     metric.better = *better == name_of(Direction::higher)  ? Direction::higher
                     : *better == name_of(Direction::lower) ? Direction::lower

@@ -7,7 +7,7 @@
 #include <functional>
 #include <optional>
 
-#include "campaign/metrics/metrics.hpp"
+#include "campaign/metrics/energy.hpp"
 #include "campaign/state/events.hpp"
 #include "campaign/state/manifest.hpp"
 
@@ -26,6 +26,10 @@ struct ResultsFolder {
     return folder / "accepting" / attempt;
   }
   std::filesystem::path ctl(const std::string& attempt) const { return folder / "ctl" / attempt; }
+  // What the sampler read, until it is placed: ctl/ is mounted where a payload reaches it.
+  std::filesystem::path telemetry(const std::string& attempt) const {
+    return folder / "telemetry" / (attempt + ".jsonl");
+  }
   std::filesystem::path pilot(const std::string& attempt) const {
     return folder / "pilot" / attempt;
   }
@@ -73,7 +77,9 @@ struct RunRecord {
   MeasureWindow window;
   std::vector<MetricValue> metrics;  // the seconds of the window are always one: "measure_seconds"
   std::optional<Outcome> outcome;
-  std::string strategy;   // ephemeral, persistent
+  std::optional<TelemetryRecord> telemetry;  // none: it was off
+  std::optional<EnergyRecord> energy;        // none: it was off
+  std::string strategy;                      // ephemeral, persistent
   int container_run = 0;  // persistent: the n-th run of its container, from 1; 0 = not known
   std::string overlap;    // gap, always
   std::vector<std::string> neighbours;  // runs under way at the same time

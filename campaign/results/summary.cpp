@@ -89,6 +89,7 @@ MetricSummary row_of(const Group& group, const Samples& samples) {
   row.unit = samples.like.unit;
   row.better = samples.like.better;
   row.primary = samples.like.primary;
+  row.sampled = samples.like.sampled;
   std::vector<double> values;
   for (const auto& [cycle, found] : samples.by_cycle) values.push_back(*mean(found));
   describe(row, values);

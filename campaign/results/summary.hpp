@@ -12,6 +12,7 @@ struct MetricSummary {
   std::string metric, unit;
   Direction better = Direction::unspecified;
   bool primary = false;
+  bool sampled = false;                              // see MetricValue
   std::size_t n = 0;                                 // valid values
   std::size_t invalid = 0;                           // left out, with reasons below
   std::size_t repeated = 0;                          // of n: run again outside their block

@@ -32,6 +32,7 @@ ordered_json json_of(const MetricSummary& row) {
   out["unit"] = text_or_null(row.unit);
   out["better"] = better_of(row.better);
   out["primary"] = row.primary;
+  if (row.sampled) out["sampled"] = true;
   out["n"] = row.n;
   out["invalid"] = row.invalid;
   out["repeated"] = row.repeated;
@@ -101,6 +102,7 @@ MetricSummary row_of(const ordered_json& row) {
                         .repeated = row.at("repeated").get<std::size_t>(),
                         .n_all = row.at("n_all").get<std::size_t>(),
                         .mean_all = number_of(row, "mean_all")};
+  summary.sampled = row.value("sampled", false);
   summary.mean = number_of(row, "mean");
   summary.sd = number_of(row, "sd");
   summary.median = number_of(row, "median");

@@ -49,15 +49,29 @@ campaign::Summary summary_of(const Arguments& arguments, const Results& results)
   return summary;
 }
 
-std::string metrics_text(const RunRecord& record) {
+std::string text_of(const campaign::MetricValue& metric) {
+  return metric.name + " " + figure(metric.value) + (metric.unit.empty() ? "" : " " + metric.unit);
+}
+
+std::string metrics_text(const RunRecord& record, bool (*wanted)(bool sampled)) {
   std::vector<std::string> parts;
   for (const campaign::MetricValue& metric : record.metrics)
-    parts.push_back(metric.name + " " + figure(metric.value) +
-                    (metric.unit.empty() ? "" : " " + metric.unit));
+    if (wanted(metric.sampled)) parts.push_back(text_of(metric));
   return joined(parts, ", ");
 }
 
-std::string list_text(const Results& results, const Style& style) {
+bool all_figures(bool) { return true; }
+bool declared_figures(bool sampled) { return !sampled; }
+bool sampled_figures(bool sampled) { return sampled; }
+
+std::string table_of(const Arguments& arguments, const campaign::Summary& summary,
+                     const Style& style) {
+  return arguments.results.metrics.empty() ? brief_table(summary, style)
+                                           : summary_table(summary, style);
+}
+
+std::string list_text(const Results& results, const Arguments& arguments, const Style& style) {
+  const auto shown = arguments.results.metrics.empty() ? declared_figures : all_figures;
   Table table({{"run"},
                {"state"},
                {"attempt", Table::Align::right},
@@ -72,7 +86,7 @@ std::string list_text(const Results& results, const Style& style) {
                painted(state + (record.valid || record.state != "completed" ? "" : ", invalid"),
                        record.state == "completed" ? Paint::plain : Paint::red, style.color),
                std::to_string(record.attempt), duration(record.duration),
-               name_of(record.window.source), metrics_text(record)});
+               name_of(record.window.source), metrics_text(record, shown)});
   }
   return table.empty() ? "no run has ended yet\n" : table.text();
 }
@@ -105,6 +119,17 @@ std::string stages_text(const RunRecord& record) {
   return joined(parts, ", ");
 }
 
+std::string telemetry_text(const RunRecord& record) {
+  if (!record.telemetry) return "";
+  const campaign::TelemetryRecord& telemetry = *record.telemetry;
+  std::string text = telemetry.status + ", " + plural(telemetry.samples, "sample");
+  if (!telemetry.reason.empty()) text += ": " + telemetry.reason;
+  for (const campaign::TelemetrySource& source : telemetry.sources)
+    text += "; " + source.name + " " +
+            (source.unavailable.empty() ? source.kind : "unavailable (" + source.unavailable + ")");
+  return text;
+}
+
 std::string record_text(const RunRecord& record, const Results& results, const Style& style) {
   std::string out = painted(record.run, Paint::bold, style.color) + "  " + record.state;
   if (record.cls != campaign::FailureClass::none)
@@ -120,7 +145,9 @@ std::string record_text(const RunRecord& record, const Results& results, const S
              {"exit", record.exit_code ? std::to_string(*record.exit_code) : ""},
              {"started", record.started_utc > 0 ? campaign::rfc3339(record.started_utc) : ""},
              {"window", fixed(record.window.seconds, 6) + "s by " + name_of(record.window.source)},
-             {"figures", metrics_text(record)},
+             {"figures", metrics_text(record, declared_figures)},
+             {"sampled", metrics_text(record, sampled_figures)},
+             {"telemetry", telemetry_text(record)},
              {"cpu", cpu},
              {"stages", stages_text(record)},
              {"image", record.image},
@@ -150,7 +177,8 @@ int show_one(const Arguments& arguments, const Results& results, Console& consol
 
 int results_list_command(const Arguments& arguments, Console& console) {
   const Results results = gather(arguments, console);
-  console.out << (arguments.global.json ? list_json(results) : list_text(results, console.style));
+  console.out << (arguments.global.json ? list_json(results)
+                                        : list_text(results, arguments, console.style));
   return 0;
 }
 
@@ -161,7 +189,7 @@ int results_show_command(const Arguments& arguments, Console& console) {
   if (arguments.global.json)
     console.out << campaign::write_summary_json(summary) << "\n";
   else
-    console.out << summary_table(summary, console.style)
+    console.out << table_of(arguments, summary, console.style)
                 << outcome_text(summary, failed_runs(results.view), console.style);
   return 0;
 }
@@ -181,7 +209,7 @@ int results_export_command(const Arguments& arguments, Console& console) {
   else if (wanted_results.format == "json" || arguments.global.json)
     console.out << campaign::write_summary_json(summary) << "\n";
   else
-    console.out << summary_table(summary, console.style);
+    console.out << table_of(arguments, summary, console.style);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "controller/cli/summary.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace controller::cli {
@@ -114,6 +115,20 @@ std::string summary_table(const campaign::Summary& summary, const Style& style) 
     group = row.group;
   }
   return table.empty() ? "" : table.text();
+}
+
+std::string brief_table(const campaign::Summary& summary, const Style& style) {
+  campaign::Summary brief = summary;
+  std::vector<std::string> names;
+  std::erase_if(brief.rows, [&](const campaign::MetricSummary& row) {
+    if (row.sampled && std::ranges::find(names, row.metric) == names.end())
+      names.push_back(row.metric);
+    return row.sampled;
+  });
+  std::string text = summary_table(brief, style);
+  if (!names.empty())
+    text += "sampled besides (results show --metric NAME): " + joined(names, ", ") + "\n";
+  return text;
 }
 
 std::string outcome_text(const campaign::Summary& summary, const std::vector<FailedRun>& failed,

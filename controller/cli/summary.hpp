@@ -21,6 +21,8 @@ void count_runs(campaign::Summary& summary, const SessionView& view);
 
 // Experiment, metric, n, mean, sd, unit, window; invalid and outlier columns where there are any.
 std::string summary_table(const campaign::Summary& summary, const Style& style);
+// The same without the figures of the sampler, which a line names instead.
+std::string brief_table(const campaign::Summary& summary, const Style& style);
 // "10 runs: 8 completed, 1 failed (oom), 1 skipped", then the failed ones, at most 20.
 std::string outcome_text(const campaign::Summary& summary, const std::vector<FailedRun>& failed,
                          const Style& style);

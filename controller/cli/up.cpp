@@ -79,7 +79,7 @@ int print_session(SessionResult result, const Globals& global, Console& console)
   if (global.json) {
     console.out << session_json(report);
   } else if (global.verbosity >= 0) {
-    console.out << summary_table(result.summary, console.style);
+    console.out << brief_table(result.summary, console.style);
     console.out << outcome_text(result.summary, report.failed, console.style);
   }
   console.out.flush();

@@ -7,6 +7,7 @@
 #include "controller/runners/site.hpp"
 #include "controller/settle.hpp"
 #include "controller/stages/stage.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -46,6 +47,21 @@ campaign::CollectRequest collect_request(const RunContext& context, const Attemp
       .processes = attempt.runner->processes,
       .stages = attempt.stages,
       .process_seconds = std::max(0.0, attempt.ending.finished_utc - attempt.ending.started_utc)};
+}
+
+// The window, or the whole process of an attempt that was not looked at so far.
+telemetry::Recorder::What what_was_measured(const Attempt& attempt) {
+  telemetry::Recorder::What what{.window = attempt.verdict.window, .process = std::nullopt};
+  const auto& outcome = attempt.ending.outcome;
+  if (!outcome) return what;
+  if (what.window.begin_ns == 0) {
+    what.window.begin_ns = outcome->start_mono_ns;
+    what.window.end_ns = outcome->end_mono_ns;
+  }
+  what.process = {.start_ns = outcome->start_mono_ns,
+                  .end_ns = outcome->end_mono_ns,
+                  .cpu_seconds = outcome->user_s + outcome->system_s};
+  return what;
 }
 
 double duration_of(const Attempt& attempt) {
@@ -143,7 +159,8 @@ class CollectStage : public Stage {
       settle_pilot(context, attempt);
       co_return;
     }
-    const campaign::RunRecord record = record_of(context, attempt);
+    campaign::RunRecord record = record_of(context, attempt);
+    co_await add_telemetry(context, attempt, record);
     if (attempt.cls == FailureClass::none)
       campaign::accept_attempt(collect_request(context, attempt), record);
     else
@@ -154,6 +171,25 @@ class CollectStage : public Stage {
   }
 
  private:
+  static Task<> add_telemetry(RunContext& context, const Attempt& attempt,
+                              campaign::RunRecord& record) {
+    if (!context.recorder) co_return;
+    auto reading = co_await context.recorder->collect(attempt, what_was_measured(attempt));
+    if (!reading) co_return;
+    campaign::add_sampled_metrics(record.metrics, campaign::telemetry_metrics(*reading));
+    if (!reading->record.complete())
+      record.notes.push_back("telemetry: " + reading->record.status + ": " +
+                             reading->record.reason);
+    record.energy = context.recorder->energy(*reading, attempt.verdict.window);
+    if (record.energy) {
+      campaign::add_sampled_metrics(record.metrics, campaign::energy_metrics(*record.energy));
+      const bool asked = context.campaign->energy.enabled == campaign::Energy::Enabled::yes;
+      if (asked && !record.energy->reason.empty())
+        record.notes.push_back("no energy: " + record.energy->reason);
+    }
+    record.telemetry = std::move(reading->record);
+  }
+
   static Task<> conclude(RunContext& context, Attempt& attempt) {
     try {
       co_await context.runner_of(attempt).conclude(attempt);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "controller/stages/stage.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -44,10 +45,21 @@ class GapStage : public Stage {
       co_await keep(context, deadline);
     }
     context.resumed_gap.reset();
+    co_await rest(context);
     attempt.gap_seconds = last == 0 ? 0 : context.clock->boottime() - last;
   }
 
  private:
+  // The machine without any run, for what is taken off their energy.
+  static Task<> rest(RunContext& context) {
+    if (!context.recorder || !context.measuring.empty() || context.recorder->seconds_of_rest() <= 0)
+      co_return;
+    context.wait_reason = "the machine is measured at rest";
+    co_await context.recorder->measure_rest([&] { return context.stop->no_new_runs(); });
+    context.wait_reason.clear();
+    if (context.stop->no_new_runs()) throw ReleasedBeforeStart();
+  }
+
   static Task<> keep(RunContext& context, const campaign::Deadline& deadline) {
     for (double left = 1; (left = seconds_left(deadline, *context.clock)) > 0;) {
       if (context.stop->no_new_runs()) {

@@ -8,6 +8,7 @@
 
 #include "controller/classify.hpp"
 #include "controller/stages/stage.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -42,6 +43,7 @@ class MeasureStage : public Stage {
     } catch (...) {
       failure = std::current_exception();
     }
+    if (context.recorder) context.recorder->ended(attempt);
     std::erase(context.measuring, &attempt);
     if (failure) std::rethrow_exception(failure);
     settle_times(context, attempt);

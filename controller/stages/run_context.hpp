@@ -11,6 +11,10 @@
 
 namespace controller {
 
+namespace telemetry {
+class Recorder;
+}
+
 struct WorkerStatus {
   std::string run, stage;
   double since_utc = 0;
@@ -29,7 +33,8 @@ struct RunContext {
   Stop* stop = nullptr;
   Progress* progress = nullptr;
   campaign::Environment environment;
-  const Site* site = nullptr;  // null when nothing runs in containers
+  const Site* site = nullptr;               // null when nothing runs in containers
+  telemetry::Recorder* recorder = nullptr;  // null when nothing is sampled
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()>
       engine_is_back;  // waits for an engine that went away; false = given up

@@ -1,5 +1,6 @@
 // Makes the attempt `running` in the journal, durably, and then lets it go.
 #include "controller/stages/stage.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -12,6 +13,7 @@ class StartStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     if (context.stop->now() && !attempt.started) throw ReleasedBeforeStart();
+    if (context.recorder) co_await context.recorder->begin(attempt);
     if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running ||
         attempt.pilot)
       context.ledger->append(campaign::event::Starting{.run = attempt.run,
@@ -24,6 +26,7 @@ class StartStage : public Stage {
     attempt.started = true;
     context.progress->run_started(attempt.run, attempt.number);
     co_await go(context, attempt);
+    if (context.recorder) co_await context.recorder->started(attempt);
   }
 
  private:

@@ -146,6 +146,8 @@ hooks: {}
 container: {}
 health_check: {}
 cold_start: {}
+telemetry: {}
+energy: {baseline: {}}
 )"));
   Execution execution;
   execution.failure_threshold.emplace();
@@ -158,6 +160,8 @@ cold_start: {}
   EXPECT_EQ(campaign.container, ContainerDefaults{});
   EXPECT_EQ(campaign.health_check, HealthCheck{});
   EXPECT_EQ(campaign.cold_start, ColdStart{});
+  EXPECT_EQ(campaign.telemetry, Telemetry{});
+  EXPECT_EQ(campaign.energy, Energy{});
   EXPECT_EQ(campaign.io.manifest_filename, Io{}.manifest_filename);
   EXPECT_EQ(campaign.io.min_free, Io{}.min_free);
   const Campaign unsaid = decoded(yaml("{name: x, axes: {a: [1]}, runner: {image: x}}"));

@@ -43,6 +43,7 @@ TEST_F(MeasureWindowTest, OfThePayloadWinsOverPatterns) {
   EXPECT_DOUBLE_EQ(verdict.window.seconds, 1.5);
   EXPECT_EQ(verdict.window.begin_ns, 3'000'000'000);
   EXPECT_EQ(verdict.window.end_ns, 4'500'000'000);
+  EXPECT_TRUE(verdict.window.parts.empty()) << "it is one piece";
 }
 
 TEST_F(MeasureWindowTest, OfSeveralPairsIsTheirSumWithANote) {
@@ -52,6 +53,9 @@ TEST_F(MeasureWindowTest, OfSeveralPairsIsTheirSumWithANote) {
   EXPECT_DOUBLE_EQ(verdict.window.seconds, 3);
   EXPECT_EQ(verdict.window.begin_ns, 2'000'000'000);
   EXPECT_EQ(verdict.window.end_ns, 7'000'000'000);
+  const std::vector<MeasureWindow::Part> parts = {{2'000'000'000, 3'000'000'000},
+                                                  {5'000'000'000, 7'000'000'000}};
+  EXPECT_EQ(verdict.window.parts, parts);
   ASSERT_EQ(verdict.notes.size(), 1U);
   EXPECT_NE(verdict.notes[0].find("2 phase measure intervals"), std::string::npos);
 }

@@ -23,6 +23,8 @@ class Accept : public ResultsTest {
     control("stdout.log", "out\n");
     control("stderr.log", "");
     control("outcome.json", "{}");
+    write(folder.telemetry(attempt), "{}\n");
+    control("telemetry.jsonl", "of the payload");
     collect.metrics.push_back({.name = "took",
                                .source = MetricSpec::Source::stage,
                                .where = "collect",
@@ -39,6 +41,7 @@ class Accept : public ResultsTest {
     EXPECT_EQ(text(raw / "config.yaml"), "batch: 4\n");
     EXPECT_EQ(text(raw / "stdout.log"), "out\n");
     EXPECT_TRUE(fs::exists(raw / "stderr.log"));
+    EXPECT_EQ(text(raw / "telemetry.jsonl"), "{}\n");
     EXPECT_TRUE(fs::exists(raw / ".completed_0"));
     EXPECT_TRUE(fs::exists(raw / ".completed_1"));
     EXPECT_FALSE(fs::exists(folder.attempt(attempt)));
@@ -116,7 +119,7 @@ TEST_P(AcceptKilled, AtAnyStepMayBeKeptAsAFailureInstead) {
   EXPECT_FALSE(fs::exists(folder.attempt(attempt) / "run.json.payload"));
 }
 
-INSTANTIATE_TEST_SUITE_P(EachStep, AcceptKilled, ::testing::Range(0, 16));
+INSTANTIATE_TEST_SUITE_P(EachStep, AcceptKilled, ::testing::Range(0, 17));
 
 TEST_F(Accept, HasTheStepsThatTheKillsGoThrough) {
   const auto steps = steps_of_acceptance();
@@ -124,6 +127,7 @@ TEST_F(Accept, HasTheStepsThatTheKillsGoThrough) {
                                              "moved config.yaml",
                                              "moved stdout.log",
                                              "moved stderr.log",
+                                             "moved telemetry.jsonl",
                                              "synced",
                                              "made for .completed_0",
                                              "wrote .completed_0",

@@ -6,6 +6,27 @@
 namespace campaign::testing {
 namespace {
 
+void add_sampled(RunRecord& r) {
+  r.window.parts = {{1, 2}, {3, 9'007'199'254'740'993}};
+  r.metrics.back().sampled = true;
+  r.telemetry = TelemetryRecord{.status = "partial",
+                                .reason = "nobody watched",
+                                .interval_ms = 100,
+                                .samples = 7,
+                                .missed_ticks = 1,
+                                .jitter_p99_ms = 0.5,
+                                .longest_gap_s = 1.5,
+                                .sources = {{"payload", "cgroup v2", ""}, {"rapl", "", "none"}}};
+  r.energy = EnergyRecord{.reason = "why",
+                          .raw_j = 1.5,
+                          .adjusted_j = 0.5,
+                          .domains_j = {{"package-0", 1.5}},
+                          .baseline_power_w = 1,
+                          .baseline_method = "fresh",
+                          .baseline_utc = 2,
+                          .baseline_cache_age_s = 3};
+}
+
 RunRecord full_record() {
   RunRecord r;
   r.run = "tiny-b4.c02";
@@ -38,6 +59,7 @@ RunRecord full_record() {
   r.engine_version = "20.10", r.container_id = "c", r.host = "h", r.node_cpu = "cpu";
   r.kernel = "6.1", r.launcher = false, r.valid = false, r.invalid_reason = "throttled";
   r.notes = {"one", "two"};
+  add_sampled(r);
   return r;
 }
 
@@ -53,6 +75,12 @@ TEST(RunRecord, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.signal, 9);
   EXPECT_EQ(back.metrics[1].better, Direction::lower);
   EXPECT_FALSE(back.launcher);
+  EXPECT_EQ(back.window.parts, full_record().window.parts);
+  EXPECT_TRUE(back.metrics[2].sampled);
+  EXPECT_FALSE(back.metrics[0].sampled);
+  EXPECT_EQ(back.telemetry->sources, full_record().telemetry->sources);
+  EXPECT_EQ(back.telemetry->missed_ticks, 1u);
+  EXPECT_EQ(back.energy->domains_j.at("package-0"), 1.5);
 }
 
 TEST(RunRecord, KeepsWhatIsUnknownUnknown) {

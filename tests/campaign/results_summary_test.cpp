@@ -74,6 +74,16 @@ TEST_F(Summaries, StandInPlanOrderWithPrimaryMetricsFirst) {
   EXPECT_EQ(result.rows[0].window, "phase");
 }
 
+TEST_F(Summaries, RememberWhatWasSampled) {
+  add("b4", 1, 10).metrics.front().sampled = true;
+  const std::string written = write_summary_json(summary());
+  const auto back = read_summary_json(written);
+  ASSERT_TRUE(back);
+  EXPECT_FALSE(back->rows[0].sampled);
+  EXPECT_TRUE(back->rows[1].sampled);
+  EXPECT_EQ(write_summary_json(*back), written);
+}
+
 TEST_F(Summaries, HaveAnIntervalFromThreeValuesOn) {
   add("b4", 1, 1);
   add("b4", 2, 2);

@@ -162,6 +162,19 @@ TEST(Summary, TableHasUnitWindowAndInvalidCounts) {
             "            measure_seconds  1  12.50       -  s      phase         1\n");
 }
 
+TEST(Summary, BriefTableNamesWhatWasSampledInALine) {
+  campaign::Summary summary = sample_summary();
+  for (const char* name : {"cpu_seconds", "memory_peak_bytes"}) {
+    summary.rows.push_back(summary.rows.front());
+    summary.rows.back().metric = name;
+    summary.rows.back().sampled = true;
+  }
+  EXPECT_EQ(brief_table(summary, {}),
+            summary_table(sample_summary(), {}) +
+                "sampled besides (results show --metric NAME): cpu_seconds, memory_peak_bytes\n");
+  EXPECT_EQ(brief_table(sample_summary(), {}), summary_table(sample_summary(), {}));
+}
+
 TEST(Summary, FailedRunsAreNamedWithClassAndLog) {
   const std::vector<FailedRun> failed = {{.run = "l1.c02",
                                           .state = "failed",

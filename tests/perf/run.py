@@ -15,10 +15,11 @@ import footprint
 import overhead
 import persistent
 import scale
+import telemetry
 from bench import IMAGE, LABEL, OURS, Bench, UnixConnection, engine_socket
 
 PARTS = {"overhead": overhead.run, "footprint": footprint.run, "scale": scale.run, "persistent": persistent.run,
-         "compose": compose.run}
+         "compose": compose.run, "telemetry": telemetry.run}
 
 
 def arguments():
@@ -68,7 +69,7 @@ def main():
     seen = machine()
     try:
         for name in chosen.parts or PARTS:
-            if name not in ("overhead", "persistent") or engine:
+            if name not in ("overhead", "persistent", "telemetry") or engine:
                 PARTS[name](bench)
     finally:
         bench.close()

@@ -327,6 +327,7 @@ class Campaign:
         rows = [
             (row["group"], row["metric"], row["n"], row["invalid"], row["mean"] if row["metric"] == "value" else None)
             for row in summary["rows"]
+            if not row.get("sampled")
         ]
         return summary["runs"], summary["completed"], summary["failed"], sorted(map(str, rows))
 

@@ -1,0 +1,331 @@
+#include "controller/telemetry/recorder.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "controller/supervise/thread_executor.hpp"
+#include "controller/telemetry/host_sensors.hpp"
+#include "controller/telemetry/process_tree.hpp"
+
+namespace controller::telemetry {
+
+namespace {
+
+constexpr int ms_per_minute = 60'000;
+constexpr double seconds_between_writes = 10;
+
+// A minute of rows: they are fetched every few seconds.
+std::size_t rows_for(int interval_ms) {
+  return std::clamp<std::size_t>(static_cast<std::size_t>(ms_per_minute / interval_ms), 64, 8192);
+}
+
+Found unavailable(campaign::TelemetrySource source,
+                  std::vector<campaign::TelemetryColumn> columns) {
+  return {.source = std::move(source), .columns = std::move(columns), .sensor = nullptr};
+}
+
+// What was measured is gone, as it is to be once the attempt has ended.
+bool is_gone(int failure) { return failure == ENOENT || failure == ENODEV || failure == ESRCH; }
+
+constexpr char at_rest[] = "at rest";  // no attempt has this name
+
+bool by_container(const Attempt& attempt) { return !attempt.container_name.empty(); }
+
+}  // namespace
+
+struct Recorder::Recording {
+  std::unique_ptr<TelemetryFile> file;
+  campaign::TelemetryHeader header;
+  TrackPtr track;
+  double written = 0;  // boottime of the last write
+  std::int64_t started_ns = 0, ended_ns = 0;
+  bool awaited = false;  // the payload's source is found once it runs
+  bool resumed = false;  // it ran before
+
+  // The place and the columns of a source in every row.
+  void add(const Found& found, SensorPtr sensor) {
+    Track::Place& place = places.emplace_back();
+    place.first = header.columns.size();
+    place.columns = found.columns.size();
+    place.sensor = std::move(sensor);
+    header.sources.push_back(found.source);
+    header.columns.insert(header.columns.end(), found.columns.begin(), found.columns.end());
+  }
+  std::vector<Track::Place> places;  // moved into the track
+};
+
+Recorder::Recorder(RecorderParts parts)
+    : parts_(std::move(parts)),
+      sampler_(std::make_shared<Sampler>(parts_.settings->interval_ms, *parts_.clock)),
+      finder_(parts_.roots),
+      baseline_(parts_.baseline_file, parts_.host_name, *parts_.clock) {
+  if (parts_.settings->reads("rapl")) host_found_.push_back(open_rapl(parts_.roots));
+  if (parts_.settings->reads("hwmon")) host_found_.push_back(open_hwmon(parts_.roots));
+  for (Found& found : host_found_) host_sensors_.emplace_back(std::move(found.sensor));
+}
+
+Recorder::~Recorder() { sampler_->abandon(); }
+
+Recorder::Recording* Recorder::find(const Attempt& attempt) {
+  const auto found = recordings_.find(attempt.name());
+  return found == recordings_.end() ? nullptr : found->second.get();
+}
+
+// A thread that was given up ends by itself, if ever; its supervisor is told to let it be.
+void Recorder::begin_thread() {
+  const auto name = [](int n) {
+    return n == 1 ? std::string("telemetry") : "telemetry " + std::to_string(n);
+  };
+  if (supervise::Supervisor* before = threads_ > 0 ? parts_.host->find(name(threads_)) : nullptr)
+    before->stop();
+  ++threads_;
+  const auto body = [sampler = sampler_](supervise::ServiceContext& context) -> Task<> {
+    sampler->run(context.token());
+    co_return;
+  };
+  std::vector<supervise::Service> services;
+  services.push_back(
+      {.policy = {.name = "sampler",
+                  .restart = supervise::Restart::transient,
+                  .stop_within = 1,
+                  .kill_within = 1},
+       .executor = std::make_unique<supervise::ThreadExecutor>(parts_.host->io(), body)});
+  parts_.host->add({.name = name(threads_)}, std::move(services));
+}
+
+Task<Found> Recorder::container_source(std::string id, std::string source, Counts counts) {
+  Found none = unavailable({.name = source}, columns_of(source, counts));
+  auto paths = finder_.known(id);
+  try {
+    if (!paths) {
+      const container::ContainerState state = co_await parts_.engine->inspect(id);
+      if (state.pid <= 0) none.source.unavailable = "it had ended before it was found";
+      if (state.pid > 0) paths = finder_.by_process(id, state.pid);
+    }
+  } catch (const container::EngineError& error) {
+    none.source.unavailable = error.what();
+  }
+  if (paths)
+    co_return open_cgroup({.roots = parts_.roots,
+                           .paths = std::move(*paths),
+                           .source = std::move(source),
+                           .counts = counts});
+  if (none.source.unavailable.empty())
+    none.source.unavailable = "its control group is not to be seen on this machine";
+  co_return none;
+}
+
+Task<Found> Recorder::source_of_payload(const Attempt& attempt) {
+  if (!by_container(attempt))
+    co_return open_process_tree({.roots = parts_.roots, .root = attempt.pid, .source = "payload"});
+  const Counts counts = attempt.service.empty() ? Counts::from_zero : Counts::on;
+  co_return co_await container_source(attempt.container_id, "payload", counts);
+}
+
+void Recorder::add_host_sources(Recording& recording) {
+  for (std::size_t i = 0; i < host_found_.size(); ++i) {
+    Found& found = host_found_[i];
+    if (found.columns.size() > most_columns) {
+      found.source.unavailable = "more than " + std::to_string(most_columns) + " values";
+      found.columns.clear();
+      host_sensors_[i].reset();
+    }
+    recording.add(found, host_sensors_[i]);
+  }
+}
+
+std::unique_ptr<Recorder::Recording> Recorder::open(const std::string& name,
+                                                    TelemetryFile::How how) {
+  auto recording = std::make_unique<Recording>();
+  recording->file = std::make_unique<TelemetryFile>(parts_.results.telemetry(name), how);
+  recording->resumed = how == TelemetryFile::How::go_on;
+  recording->header = {.run = name,
+                       .boot = parts_.clock->boot_id(),
+                       .interval_ms = parts_.settings->interval_ms,
+                       .utc = parts_.clock->utc(),
+                       .mono_ns = parts_.clock->monotonic_ns()};
+  return recording;
+}
+
+void Recorder::track(const std::string& name, std::unique_ptr<Recording> recording) {
+  add_host_sources(*recording);
+  recording->track = std::make_shared<Track>(rows_for(parts_.settings->interval_ms),
+                                             recording->header.columns.size());
+  recording->track->places = std::move(recording->places);
+  sampler_->add(recording->track);
+  recordings_[name] = std::move(recording);
+  if (threads_ == 0) begin_thread();
+}
+
+void Recorder::write_header(Recording& recording) {
+  std::string lines;
+  append_telemetry(lines, recording.header);
+  recording.file->append(lines);
+  recording.written = parts_.clock->boottime();
+  recording.started_ns = parts_.clock->monotonic_ns();
+}
+
+Task<> Recorder::begin(const Attempt& attempt) {
+  rest_disturbed_ = true;
+  if (attempt.pilot) co_return;
+  auto recording = open(attempt.name(),
+                        attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
+  if (parts_.settings->reads("payload")) {
+    recording->awaited = by_container(attempt) && attempt.service.empty();
+    Found found = recording->awaited
+                      ? unavailable({.name = "payload"}, columns_of("payload", Counts::from_zero))
+                      : co_await source_of_payload(attempt);
+    recording->add(found, std::move(found.sensor));
+    if (!attempt.server_id.empty()) {
+      Found server = co_await container_source(attempt.server_id, "server", Counts::on);
+      recording->add(server, std::move(server.sensor));
+    }
+  }
+  track(attempt.name(), std::move(recording));
+}
+
+Task<> Recorder::started(const Attempt& attempt) {
+  Recording* recording = find(attempt);
+  if (!recording) co_return;
+  if (recording->awaited) {
+    Found found = co_await source_of_payload(attempt);
+    recording = find(attempt);
+    if (!recording) co_return;
+    recording->awaited = false;
+    recording->header.sources.front() = found.source;
+    if (found.sensor) sampler_->join(*recording->track, 0, std::move(found.sensor));
+  }
+  write_header(*recording);
+}
+
+void Recorder::ended(const Attempt& attempt) {
+  if (Recording* recording = find(attempt)) end(*recording);
+}
+
+void Recorder::end(Recording& recording) {
+  if (recording.ended_ns > 0) return;
+  recording.ended_ns = parts_.clock->monotonic_ns();
+  sampler_->close(*recording.track);
+}
+
+Task<> Recorder::until_closed(const Track& track) {
+  constexpr double limit = 1, step = 0.001;
+  const double begin = parts_.clock->boottime();
+  while (!sampler_->closed(track) && parts_.clock->boottime() - begin < limit)
+    co_await parts_.wake->wait(step);
+  sampler_->forget(track);
+}
+
+void Recorder::write_end(Recording& recording) {
+  std::string lines;
+  recording.track->ring.take(lines);
+  campaign::TelemetryEnd end{.lost_rows = recording.track->ring.lost(), .failures = {}};
+  for (std::size_t i = 0; i < recording.header.sources.size(); ++i) {
+    const Track::Place place = sampler_->place(*recording.track, i);
+    std::string& why = end.failures[recording.header.sources[i].name];
+    if (place.hung) why = "a reading did not come back";
+    if (place.failure && !is_gone(place.failure)) why = std::strerror(place.failure);
+  }
+  std::erase_if(end.failures, [](const auto& failure) { return failure.second.empty(); });
+  append_telemetry(lines, end);
+  recording.file->append(lines);
+}
+
+Task<campaign::TelemetryReading> Recorder::finish(std::string name, What what) {
+  Recording& recording = *recordings_.at(name);
+  end(recording);
+  co_await until_closed(*recording.track);
+  write_end(recording);
+  if (what.window.begin_ns == 0 && what.window.end_ns == 0) {
+    what.window.begin_ns = recording.started_ns;
+    what.window.end_ns = recording.ended_ns;
+  }
+  campaign::TelemetryReading reading =
+      campaign::read_telemetry({.file = parts_.results.telemetry(name),
+                                .window = std::move(what.window),
+                                .process = what.process,
+                                .resumed = recording.resumed});
+  if (!recording.file->problem().empty()) reading.record.reason = recording.file->problem();
+  recordings_.erase(name);
+  co_return reading;
+}
+
+Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt& attempt,
+                                                                  What what) {
+  if (!find(attempt)) co_return std::nullopt;
+  std::optional<campaign::TelemetryReading> reading =
+      co_await finish(attempt.name(), std::move(what));
+  std::error_code error;
+  if (!parts_.settings->save)
+    std::filesystem::remove(parts_.results.telemetry(attempt.name()), error);
+  co_return reading;
+}
+
+std::optional<campaign::EnergyRecord> Recorder::energy(const campaign::TelemetryReading& reading,
+                                                       const campaign::MeasureWindow& window) {
+  const campaign::Energy& settings = *parts_.energy;
+  if (!settings.on()) return std::nullopt;
+  std::optional<campaign::EnergyBaseline> baseline;
+  if (settings.baseline.enabled && baseline_.holds(settings.baseline.cache_ttl_sec))
+    baseline = baseline_.take();
+  campaign::EnergyRecord record = campaign::energy_of({.settings = &settings,
+                                                       .reading = &reading,
+                                                       .window = window,
+                                                       .baseline = std::move(baseline)});
+  energy_seen_ = energy_seen_ || record.raw_j.has_value();
+  return record;
+}
+
+double Recorder::seconds_of_rest() const {
+  const campaign::Energy& settings = *parts_.energy;
+  const bool likely = settings.enabled == campaign::Energy::Enabled::yes || energy_seen_ ||
+                      settings.allow_process_window || parts_.windows_declared;
+  const auto counts = [](const Found& found) {
+    return found.source.name == "rapl" && found.source.unavailable.empty();
+  };
+  const double ttl = settings.baseline.cache_ttl_sec;
+  const bool tried = rest_tried_ > 0 && parts_.clock->boottime() - rest_tried_ < ttl;
+  if (!settings.on() || !settings.baseline.enabled || !likely || tried || !recordings_.empty() ||
+      std::ranges::none_of(host_found_, counts) || baseline_.holds(ttl))
+    return 0;
+  return settings.baseline.duration_sec;
+}
+
+Task<> Recorder::measure_rest(std::function<bool()> stop) {
+  const double until = parts_.clock->boottime() + seconds_of_rest();
+  rest_tried_ = parts_.clock->boottime();
+  rest_disturbed_ = false;
+  track(at_rest, open(at_rest, TelemetryFile::How::afresh));
+  write_header(*recordings_.at(at_rest));
+  for (double left = 1; !stop() && (left = until - parts_.clock->boottime()) > 0;)
+    co_await parts_.wake->wait(left);
+  const campaign::TelemetryReading reading = co_await finish(at_rest, {});
+  const auto watts = campaign::mean_watts(reading);
+  if (stop()) rest_tried_ = 0;
+  try {
+    if (watts && !stop() && !rest_disturbed_) baseline_.keep(*watts);
+  } catch (const std::system_error&) {
+    // It is known all the same, only not to the next controller.
+  }
+  std::error_code error;
+  std::filesystem::remove(parts_.results.telemetry(at_rest), error);
+}
+
+void Recorder::look() {
+  if (!recordings_.empty() && sampler_->give_up_what_hangs()) begin_thread();
+  const double now = parts_.clock->boottime();
+  for (auto& [attempt, recording] : recordings_) {
+    const RowRing& ring = recording->track->ring;
+    const bool due = now - recording->written > seconds_between_writes;
+    const bool headed = recording->written > 0;
+    if (!headed || (!due && ring.size() < ring.capacity() / 4)) continue;
+    std::string lines;
+    recording->track->ring.take(lines);
+    recording->file->append(lines);
+    recording->written = now;
+  }
+}
+
+}  // namespace controller::telemetry

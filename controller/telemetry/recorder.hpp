@@ -1,0 +1,89 @@
+// The session's telemetry: which sensors belong to an attempt, their readings on disk
+// (telemetry.jsonl), and what they come to. Never makes a run fail: what cannot be read is
+// unavailable, with its reason.
+#pragma once
+
+#include "controller/attempt.hpp"
+#include "controller/supervise/host.hpp"
+#include "controller/telemetry/baseline.hpp"
+#include "controller/telemetry/cgroup.hpp"
+#include "controller/telemetry/sampler.hpp"
+#include "controller/telemetry/telemetry_file.hpp"
+
+namespace controller::telemetry {
+
+struct RecorderParts {
+  const campaign::Telemetry* settings = nullptr;  // on()
+  const campaign::Energy* energy = nullptr;
+  std::filesystem::path baseline_file;
+  std::string host_name;
+  bool windows_declared = false;  // a runner says where its window begins
+  const campaign::Clock* clock = nullptr;
+  campaign::ResultsFolder results;
+  container::Engine* engine = nullptr;  // null when nothing runs in containers
+  supervise::Host* host = nullptr;      // the sampler's thread becomes a service of it
+  Wake* wake = nullptr;
+  Roots roots;
+};
+
+class Recorder {
+ public:
+  explicit Recorder(RecorderParts parts);
+  ~Recorder();
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+  // Just before an attempt is started, or taken up: it is `started` already then. Pilots are not
+  // sampled. The first one starts the thread.
+  Task<> begin(const Attempt& attempt);
+  // It runs now: its container is there.
+  Task<> started(const Attempt& attempt);
+  // It has ended: a last row is read.
+  void ended(const Attempt& attempt);
+  // Everything of it is in its file, and what it comes to over the window. A window without times
+  // is the one between started() and ended(). nullopt: it was not sampled.
+  struct What {
+    campaign::MeasureWindow window;
+    std::optional<campaign::TelemetryRequest::Process> process;
+  };
+  Task<std::optional<campaign::TelemetryReading>> collect(const Attempt& attempt, What what);
+  // What its reading comes to in energy; nullopt where energy is off.
+  std::optional<campaign::EnergyRecord> energy(const campaign::TelemetryReading& reading,
+                                               const campaign::MeasureWindow& window);
+  // Before a run: how long the machine is to be measured at rest, 0 = not now (what is known is
+  // good enough, it has no counters, a run is under way, or no run is likely to have energy); and
+  // that measurement, until `stop` says so at a wake.
+  double seconds_of_rest() const;
+  Task<> measure_rest(std::function<bool()> stop);
+  // Once a second: rows go to disk now and then, and a sensor that hangs is given up.
+  void look();
+
+ private:
+  struct Recording;
+  Task<Found> container_source(std::string id, std::string source, Counts counts);
+  Task<Found> source_of_payload(const Attempt& attempt);
+  Recording* find(const Attempt& attempt);
+  void add_host_sources(Recording& recording);
+  void begin_thread();
+  std::unique_ptr<Recording> open(const std::string& name, TelemetryFile::How how);
+  void track(const std::string& name, std::unique_ptr<Recording> recording);
+  void write_header(Recording& recording);
+  Task<> until_closed(const Track& track);
+  void end(Recording& recording);
+  Task<campaign::TelemetryReading> finish(std::string name, What what);
+  void write_end(Recording& recording);
+
+  const RecorderParts parts_;
+  const std::shared_ptr<Sampler> sampler_;  // also of its thread, which may outlive us
+  CgroupFinder finder_;
+  BaselineCache baseline_;
+  std::vector<Found> host_found_;        // rapl, hwmon: opened once, their sensors moved to
+  std::vector<SensorPtr> host_sensors_;  // these
+  std::map<std::string, std::unique_ptr<Recording>> recordings_;  // by attempt
+  bool energy_seen_ = false;                                      // a run of ours had it
+  bool rest_disturbed_ = false;  // a run began while the machine was measured at rest
+  double rest_tried_ = 0;        // boottime of the last try, 0 = none
+  int threads_ = 0;              // begun so far
+};
+
+}  // namespace controller::telemetry
