@@ -52,8 +52,9 @@ void Sampler::run(const std::stop_token& stop) {
 }
 
 void Sampler::read_all(Thread& thread, std::optional<std::int64_t> due_ns) {
-  for (std::size_t i = 0; i < tracks_.size(); ++i) {
-    const TrackPtr track = tracks_[i];
+  // More may come while a sensor is read.
+  for (std::size_t next = 0; next < tracks_.size();) {
+    const TrackPtr track = tracks_[next++];
     const bool last = track->closing;
     const std::span<double> row = track->ring.next();
     const std::int64_t now = clock_.monotonic_ns();

@@ -39,9 +39,8 @@ TrackPtr track_of(const std::string& container, std::size_t rows) {
   auto track = std::make_shared<Track>(rows, columns);
   columns = 0;
   for (Found& each : found) {
-    track->places.push_back({.sensor = std::move(each.sensor),
-                             .first = columns,
-                             .columns = each.columns.size()});
+    track->places.push_back(
+        {.sensor = std::move(each.sensor), .first = columns, .columns = each.columns.size()});
     columns += each.columns.size();
   }
   return track;
