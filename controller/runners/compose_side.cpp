@@ -21,13 +21,6 @@ namespace {
 constexpr double condition_deadline = 600;  // seconds, for each condition of a dependency
 constexpr double look_every = 0.1, drain_within = 5, day = 86400;
 
-compose::StringMap owner_labels(const Belonging& whose) {
-  namespace label = container::label;
-  return {{label::uid, whose.uid},         {label::campaign, whose.campaign_id},
-          {label::session, whose.session}, {label::controller, whose.controller},
-          {label::host, whose.host},       {label::lock, whose.lock}};
-}
-
 std::string upkeep_name(const compose::Project& project) { return "compose " + project.name; }
 
 bool has_own_name(const compose::Project& project, const compose::Volume& volume) {
@@ -225,6 +218,10 @@ struct ComposeSide::Upkeep : std::enable_shared_from_this<Upkeep> {
     co_return state.health.status == container::Health::unhealthy;
   }
 };
+
+bool is_service(const Attempt& attempt) {
+  return attempt.runner->type == campaign::RunnerType::compose;
+}
 
 Task<> refuse_foreign(container::Engine& engine, const compose::Project& project,
                       const std::string& uid) {

@@ -14,6 +14,9 @@
 
 namespace controller {
 
+// Whether its runs are a service of the compose file.
+bool is_service(const Attempt& attempt);
+
 // Throws CommandError: environment, naming what stands on the engine under a name that the project
 // needs and belongs to somebody else; usage, for what no engine can make. `uid` is the campaign's.
 Task<> refuse_foreign(container::Engine& engine, const compose::Project& project,

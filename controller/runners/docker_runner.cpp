@@ -12,10 +12,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-bool is_service(const Attempt& attempt) {
-  return attempt.runner->type == campaign::RunnerType::compose;
-}
-
 bool failed(const ProcessEnding& ending) {
   return ending.signal || ending.exit_code.value_or(0) != 0 || !ending.known;
 }

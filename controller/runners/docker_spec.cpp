@@ -64,20 +64,22 @@ void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& 
   }
 }
 
+std::map<std::string, std::string> owner_labels(const Belonging& whose) {
+  namespace label = container::label;
+  return {{label::uid, whose.uid},         {label::campaign, whose.campaign_id},
+          {label::session, whose.session}, {label::controller, whose.controller},
+          {label::host, whose.host},       {label::lock, whose.lock}};
+}
+
 std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
-  const Belonging& whose = *request.belonging;
   const Attempt& attempt = *request.attempt;
   namespace label = container::label;
-  return {{label::uid, whose.uid},
-          {label::campaign, whose.campaign_id},
-          {label::session, whose.session},
-          {label::run, attempt.run},
-          {label::attempt, std::to_string(attempt.number)},
-          {label::spec_hash, attempt.experiment->hash},
-          {label::controller, whose.controller},
-          {label::host, whose.host},
-          {label::lock, whose.lock},
-          {label::gpus, ""}};
+  auto all = owner_labels(*request.belonging);
+  all[label::run] = attempt.run;
+  all[label::attempt] = std::to_string(attempt.number);
+  all[label::spec_hash] = attempt.experiment->hash;
+  all[label::gpus] = "";
+  return all;
 }
 
 namespace {

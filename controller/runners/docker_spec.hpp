@@ -37,6 +37,8 @@ std::vector<std::string> full_command(const DockerSpecRequest& request,
 std::string user_of(const DockerSpecRequest& request);                   // "" = the image's
 std::vector<std::string> environment(const DockerSpecRequest& request);  // K=V
 std::map<std::string, std::string> labels(const DockerSpecRequest& request);
+// Of whatever a session makes on an engine: whose it is.
+std::map<std::string, std::string> owner_labels(const Belonging& whose);
 // The launcher, the passwd file and the runner's volumes.
 void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& request,
                        const SiteImage& image);

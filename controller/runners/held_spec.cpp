@@ -158,13 +158,8 @@ container::ContainerSpec server_spec(const DockerSpecRequest& request, const Str
 
 container::NetworkSpec network_spec(const Belonging& whose, int worker) {
   container::NetworkSpec spec{.name = network_name(whose.uid, worker)};
-  spec.labels = {{container::label::uid, whose.uid},
-                 {container::label::campaign, whose.campaign_id},
-                 {container::label::session, whose.session},
-                 {container::label::worker, std::to_string(worker)},
-                 {container::label::controller, whose.controller},
-                 {container::label::host, whose.host},
-                 {container::label::lock, whose.lock}};
+  spec.labels = owner_labels(whose);
+  spec.labels[container::label::worker] = std::to_string(worker);
   return spec;
 }
 

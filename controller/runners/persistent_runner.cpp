@@ -22,10 +22,6 @@ std::string label_of(const std::map<std::string, std::string>& labels, const cha
   return found == labels.end() ? "" : found->second;
 }
 
-bool is_service(const Attempt& attempt) {
-  return attempt.runner->type == campaign::RunnerType::compose;
-}
-
 // Until the image's own check is content; without one it serves as soon as it runs.
 Task<> healthy(container::Engine& engine, std::string id) {
   for (double step = 0.02;; step = std::min(step * 1.5, 0.5)) {
