@@ -8,6 +8,7 @@
 #include "campaign/plan/plan.hpp"
 #include "campaign/results/results.hpp"
 #include "container/ephemeral.hpp"
+#include "controller/gpu/device.hpp"
 
 namespace controller {
 
@@ -51,6 +52,7 @@ struct Attempt {
   int number = 1;
   bool pilot = false;
   int worker = 0, position = 0;
+  std::vector<gpu::Device> devices;  // leased for it, in the order in which it sees them
   Entry entry = Entry::fresh;
   bool resumed = false, repeated = false;
   bool cold = false;  // without warmup, in a container and a home of its own
