@@ -49,6 +49,7 @@ ROOMS = {
         ["docker_engine*", "engine_session", "engine_streams"],
         ["http_client"],
         ["engine_json*"],
+        ["folder_watch"],
         ["stream_demux"],
         ["endpoint"],
         ["engine", "engine_types"],
