@@ -27,7 +27,7 @@ ROOMS = {
         ["recovery"],
         ["locate"],
         ["selector"],
-        ["sequencer", "draw"],
+        ["sequencer*", "draw"],
         ["stages/", "settle", "classify", "ledger", "stop"],
         ["thermal/"],
         ["runners/"],
