@@ -88,6 +88,11 @@ struct Attempt {
   std::vector<std::string> notes;  // of what happened around it
   campaign::Verdict verdict;
 
+  // Seconds between TERM and KILL, where the runner does not say: what holds a GPU is slow to end.
+  double grace() const {
+    constexpr double usual = 10, with_gpus = 60;
+    return runner->stop_grace_period.value_or(devices.empty() ? usual : with_gpus);
+  }
   std::string name() const { return campaign::attempt_name(run, number); }
 };
 

@@ -101,7 +101,7 @@ struct Runner {
   std::optional<int> processes;  // none = no process_<n>.json is required
   double timeout = 7200;
   std::optional<double> stall_timeout;
-  double stop_grace_period = 10;
+  std::optional<double> stop_grace_period;
   std::optional<double> estimate;
   std::optional<Window> window;
   bool env_compat_lem = false;

@@ -127,7 +127,7 @@ Table energy_table(const Energy& energy) {
 Table runner_table(const Runner& runner) {
   return {{"timeout", Value::real(runner.timeout)},
           {"stall_timeout", optional_number(runner.stall_timeout)},
-          {"stop_grace_period", Value::real(runner.stop_grace_period)},
+          {"stop_grace_period", optional_number(runner.stop_grace_period)},
           {"processes", runner.processes ? Value::integer(*runner.processes) : Value::null()}};
 }
 

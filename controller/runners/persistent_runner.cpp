@@ -6,6 +6,7 @@
 #include "container/labels.hpp"
 #include "controller/runners/docker_runner.hpp"
 #include "controller/runners/engine_away.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/runners/warmup.hpp"
 
 namespace controller {
@@ -116,11 +117,15 @@ container::OnExit PersistentRunner::exit_of(Attempt& attempt) const {
 PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
   DockerSpecRequest asked = request(attempt, payload);
-  if (!is_service(attempt)) return {.spec = held_spec(asked, parts_.results), .files = {}};
+  if (!is_service(attempt))
+    return {.spec = held_spec(asked, parts_.results), .files = {}, .emptied = {}};
   compose::DesiredContainer service = parts_.compose->held(attempt.runner->service, attempt.worker);
   compose::make_folders(service.folders);
   asked.service = &service.spec;
-  return {.spec = held_spec(asked, parts_.results), .files = std::move(service.files)};
+  return {.spec = held_spec(asked, parts_.results),
+          .files = std::move(service.files),
+          .emptied = emptied_reservation(attempt.runner->service, service.spec,
+                                         devices_of_client(attempt))};
 }
 
 Task<> PersistentRunner::prepare(Attempt& attempt) {
@@ -133,6 +138,7 @@ Task<> PersistentRunner::prepare(Attempt& attempt) {
 
 Task<> PersistentRunner::ready_now(Attempt& attempt) {
   Wanted made = wanted(attempt);
+  if (made.emptied) attempt.notes.push_back(*made.emptied);
   Held& held = held_of(attempt);
   if (is_service(attempt)) {
     co_await parts_.compose->bring_up(attempt);
@@ -270,7 +276,7 @@ Task<> PersistentRunner::await_serving(Held& held, const Attempt& attempt) {
     const campaign::HealthCheck& check = parts_.payload.campaign->health_check;
     throw PrepareError(FailureClass::infra,
                        "container " + held.name + " of " + attempt.service + " does not stay up (" +
-                           held.container->last_end() + "); " +
+                           with_gpu_remedy(held.container->last_end()) + "); " +
                            (check.restart_on_failure
                                 ? "health_check.max_restarts: " + std::to_string(check.max_restarts)
                                 : "health_check.restart_on_failure: false"));
@@ -292,7 +298,7 @@ Task<> PersistentRunner::warm_now(Attempt& attempt) {
                       .folder = parts_.results.folder / "warmup" / attempt.name(),
                       .most = execution.warmup_prompts,
                       .seconds = execution.warmup_timeout_seconds.value_or(attempt.runner->timeout),
-                      .grace = attempt.runner->stop_grace_period,
+                      .grace = attempt.grace(),
                       .open_to_all = attempt.runner->user != "host"};
   attempt.notes.push_back(co_await warm(warmup));
 }
@@ -364,13 +370,14 @@ Task<bool> PersistentRunner::ended_now(Attempt& attempt) {
   const bool before = seen.kind == container::ExecEnding::Kind::begun_before;
   const bool runs = before || seen.kind == container::ExecEnding::Kind::running;
   if (!runs) take_ending(attempt, seen);
+  if (attempt.ending.start_failed) held_of(attempt).distrusted = true;
   const bool failed = attempt.ending.signal || attempt.ending.exit_code.value_or(0) != 0;
   if (parts_.compose && co_await parts_.compose->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (parts_.servers && (runs || failed) && co_await parts_.servers->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (before || (runs && attempt.exit_seen)) co_await adopt_now(attempt);
@@ -383,7 +390,7 @@ void PersistentRunner::take_ending(Attempt& attempt, const container::ExecEnding
   ending.outcome = campaign::read_outcome(attempt.paths.ctl);
   ending.known = ending.outcome.has_value();
   ending.start_failed = seen.kind == Kind::start_failed && !ending.known;
-  ending.error = seen.error;
+  ending.error = device_mismatch(attempt.paths.ctl).value_or(seen.error);
   ending.exit_code.reset();
   ending.signal.reset();
   if (!ending.known) {
