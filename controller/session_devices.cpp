@@ -6,6 +6,7 @@
 #include "controller/errors.hpp"
 #include "controller/gpu/broker.hpp"
 #include "controller/progress/format.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/session_run.hpp"
 
 namespace controller {
@@ -72,6 +73,15 @@ std::string places_text(const gpu::Inventory& inventory) {
   for (const gpu::Place& place : inventory.places)
     text += "\n  " + place.name + ": " + place.finding;
   return text;
+}
+
+bool some_in_containers(const OpenState& state, const std::vector<GpuWish>& wishes) {
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    const campaign::Experiment& experiment = state.manifest.plan.experiments[i];
+    const auto type = campaign::runner_of(state.campaign, experiment)->type;
+    if (asks(wishes[i]) && type != campaign::RunnerType::local) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -144,6 +154,9 @@ void SessionRun::make_broker() {
   for (std::size_t i = 0; i < wishes.size(); ++i)
     demands.push_back(demand(plan.experiments[i], wishes[i], pool, inventory));
   request_.progress->note("GPUs: " + gpu::listing(pool.devices) + " (" + pool.cause + ")");
+  if (site_ && some_in_containers(state_, wishes))
+    for (const gpu::Device& device : pool.devices)
+      request_.progress->note("into containers by " + text_of(gpu_route(*site_, {device})));
   const campaign::Execution& execution = state_.campaign.execution;
   const auto usual =
       execution.workers > 1 ? campaign::GpuPlacement::rotate : campaign::GpuPlacement::same;

@@ -13,9 +13,11 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
 import vendor  # noqa: E402
-from campaign import BUILD, IMAGE, ROOT, docker  # noqa: E402
+from campaign import BUILD, IMAGE, ROOT, docker, merged  # noqa: E402
 from check import Checks, Skip, need_engine  # noqa: E402
+from composed import Composed  # noqa: E402
 from engine import OwnEngine  # noqa: E402
+from gpu import GpuCampaign, device, local, overlapping, uuid  # noqa: E402
 
 checks = Checks("gpu_route")
 PROBE, LAUNCHER = str(BUILD / "tests/gpu_probe"), str(BUILD / "campaignctl-launch")
@@ -240,6 +242,143 @@ def amds_device_files_come_in():
 def amds_device_files_that_are_missing_are_no_start():
     probed = Probed(engines.get("hook"), "amd/0/99/GPU-f00d")
     assert probed.start_failed and "load the driver" in probed.error, probed.error
+
+
+# Campaigns.
+
+INSIDE = ('{ echo "cuda=$CUDA_VISIBLE_DEVICES nvidia=$NVIDIA_VISIBLE_DEVICES gpus=$GPUS"; '
+          'ls /dev | grep -E "^nvidia[0-9]" || true; } > "$CAMPAIGN_RESULTS_DIR/inside"')
+SMALL = {"axes": {"size": [1]}, "gpus": "all", "runner": {"gpus": 1, "env": {"GPUS": "{gpus}"}},
+         "execution": {"cycles": 1, "retries": {"infra": 0}}}
+
+
+def campaign(name, changes=None, task=INSIDE, script=None, **options):
+    script = script or device(0, minor=0) + device(1, minor=1)
+    return GpuCampaign(merged(SMALL, changes or {}), script=script, task=task, host=engines.get(name).host, **options)
+
+
+def inside(one):
+    """What each run saw: its variables and device files."""
+    return {p.parent.name: p.read_text().split() for p in one.results().glob("raw/*/inside")}
+
+
+@checks.statement
+def two_workers_never_share_a_device_inside_their_containers():
+    changes = {"axes": {"size": [1, 2, 3, 4]}, "execution": {"workers": 2}}
+    with campaign("hook", changes, task=f"{INSIDE}; sleep 0.5") as one:
+        one.up()
+        one.assert_complete()
+        records = one.run_records()
+        assert overlapping(records), "no two runs were under way at once"
+        for record in records:
+            leased = record["gpus"][0]
+            wanted = ["cuda=0", f"nvidia={leased}", f"gpus={leased}", f"nvidia{leased.rsplit('-', 1)[1]}"]
+            assert inside(one)[record["run"]] == wanted, (record["run"], leased, inside(one))
+        for first, second in overlapping(records):
+            assert inside(one)[first["run"]][3] != inside(one)[second["run"]][3]
+
+
+def gets_its_device(engine, said, variable):
+    with campaign(engine, {"runner": {"gpus": {"ids": [1]}}}) as one:
+        text = one.up()
+        assert said in text, text
+        assert inside(one) == {"s1.c01": ["cuda=0", f"nvidia={variable()}", f"gpus={uuid(1)}", "nvidia1"]}, inside(one)
+
+
+checks.add("a_campaign_by_requests", lambda: gets_its_device("hook", "DeviceRequests, ", lambda: uuid(1)))
+checks.add("a_campaign_by_the_runtime", lambda: gets_its_device("runtime", "runtime nvidia, ", lambda: uuid(1)))
+checks.add("a_campaign_by_cdi", lambda: gets_its_device("cdi", "CDI, nvidia.com/gpu=1", lambda: "void"))
+
+
+@checks.statement
+def without_gpus_a_run_sees_none():
+    with campaign("hook", {"runner": {"gpus": "none", "env": {"NVIDIA_VISIBLE_DEVICES": "all"}}}) as one:
+        one.up()
+        assert inside(one) == {"s1.c01": ["cuda=", "nvidia=void", "gpus="]}, inside(one)
+
+
+@checks.statement
+def execs_go_by_uuid_in_a_container_of_their_workers_device():
+    changes = {"axes": {"size": [1, 2]}, "runner": {"strategy": "persistent"}}
+    with campaign("hook", changes) as one:
+        one.up()
+        one.assert_complete()
+        for run, seen in inside(one).items():
+            leased = next(r["gpus"][0] for r in one.run_records() if r["run"] == run)
+            assert seen[0] == f"cuda={leased}" and seen[3:] == [f"nvidia{leased.rsplit('-', 1)[1]}"], seen
+        assert [r["container_run"] for r in one.run_records()] == [1, 2], "the container was made anew"
+
+
+@checks.statement
+def a_server_holds_the_device_and_its_client_none():
+    show = "ls /dev | grep -E '^nvidia[0-9]'; echo cuda=$CUDA_VISIBLE_DEVICES; exec sleep 600"
+    server = {"command": ["sh", "-c", show], "ready": {"log": "^cuda="}}
+    with campaign("hook", {"runner": {"network": None, "server": server}}) as one:
+        one.up()
+        said = (one.results() / "raw/s1.c01/server.stdout.log").read_text().split()
+        assert said == [f"nvidia{one.run_records()[0]['gpus'][0].rsplit('-', 1)[1]}", "cuda=0"], said
+        assert inside(one)["s1.c01"][:2] == ["cuda=", "nvidia=void"], inside(one)
+        assert len(inside(one)["s1.c01"]) == 3, inside(one)
+
+
+@checks.statement
+def a_run_whose_devices_are_not_the_leased_ones_never_starts():
+    for strategy in ("ephemeral", "persistent"):
+        swapped = device(0, minor=1) + device(1, minor=0)
+        with campaign("hook", {"runner": {"gpus": {"ids": [0]}, "strategy": strategy}}, script=swapped) as one:
+            one.up(expect=1)
+            failed = one.events("failed")[0]
+            assert failed["class"] == "infra", failed
+            assert f"expected {uuid(0)} (/dev/nvidia1); seen /dev/nvidia0" in failed["message"], failed
+            assert not one.witness(), "the payload was started"
+
+
+@checks.statement
+def an_engine_without_a_driver_says_what_to_do():
+    three = "".join(device(number, minor=number) for number in range(3))
+    with campaign("cdi", {"runner": {"gpus": {"ids": [2]}}}, script=three) as one:
+        one.up(expect=1)
+        failed = one.events("failed")[0]
+        assert failed["class"] == "infra" and NO_DRIVER in failed["message"], failed
+        assert "install the NVIDIA container toolkit" in failed["message"], failed
+
+
+class ComposedGpus(GpuCampaign, Composed):
+    """A service that reserves all GPUs, and depends on nothing."""
+
+    def __init__(self, gpus):
+        reserved = [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
+        work = {"depends_on": None, "network_mode": "none", "environment": {"GPUS": ""},
+                "volumes": ["./payload:/payload:ro", "./witness:/witness"],
+                "deploy": {"resources": {"reservations": {"devices": reserved}}}}
+        super().__init__(merged(SMALL, {"runner": {"gpus": gpus}}), script=device(0, minor=0) + device(1, minor=1),
+                         services={"work": work}, task=INSIDE, host=engines.get("hook").host)
+
+
+@checks.statement
+def a_reservation_of_a_service_becomes_the_leased_ones():
+    with ComposedGpus({"ids": [1]}) as one:
+        one.up()
+        assert inside(one) == {"s1.c01": ["cuda=0", f"nvidia={uuid(1)}", f"gpus={uuid(1)}", "nvidia1"]}, inside(one)
+
+
+@checks.statement
+def a_reservation_of_a_service_is_emptied_with_a_notice_where_the_run_has_none():
+    with ComposedGpus("none") as one:
+        one.up()
+        assert inside(one) == {"s1.c01": ["cuda=", "nvidia=void", "gpus="]}, inside(one)
+        notes = one.run_records()[0]["notes"]
+        assert any("service work reserves GPUs" in note for note in notes), notes
+
+
+@checks.statement
+def processes_of_the_host_go_by_uuid():
+    show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES" > "$CAMPAIGN_RESULTS_DIR/inside"'
+    for gpus, wanted in (({"ids": [1]}, lambda: uuid(1)), ("none", str)):
+        runner = merged(local(show, gpus=gpus), {"runner": {"env": None}})
+        with campaign("hook", runner) as one:
+            one.up()
+            assert inside(one) == {"s1.c01": [f"cuda={wanted()}", "rocr="]}, inside(one)
 
 
 need_engine(checks.prefix)

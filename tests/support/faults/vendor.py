@@ -1,5 +1,6 @@
 """Stand-ins for what a vendor of GPUs installs beside an engine. Their GPUs are two: GPU-a is /dev/nvidia0, GPU-b
-/dev/nvidia1 with the MIG instance MIG-b0; each device file is /dev/null. GPU-broken is one that the hook cannot find."""
+/dev/nvidia1 with the MIG instance MIG-b0; so is any UUID that ends in -0 or -1. Each device file is /dev/null.
+GPU-broken is one that cannot be found."""
 
 import json
 import sys
@@ -14,7 +15,7 @@ def wanted(config):
     if "GPU-broken" in names:
         sys.exit("nvidia-container-cli: device error: GPU-broken: unknown device")
     names = ["GPU-a", "GPU-b"] if names == ["all"] else [n for n in names if n not in ("", "void", "none")]
-    return sorted({{FILES[name] for name in names}})
+    return sorted({{FILES[name] if name in FILES else int(name.rsplit("-", 1)[1]) for name in names}})
 """
 
 # As the real one, it runs in the host's namespaces and makes the device files in the container's. Each call leaves a
