@@ -84,7 +84,8 @@ struct Attempt {
   std::vector<std::string> neighbours;
   campaign::FailureClass cls = campaign::FailureClass::none;
   std::string message;
-  std::vector<std::string> notes;  // of what happened around it
+  std::vector<std::string> notes;                          // of what happened around it
+  std::optional<campaign::EnvironmentRecord> environment;  // as it was just before its start
   campaign::Verdict verdict;
 
   std::string name() const { return campaign::attempt_name(run, number); }

@@ -14,6 +14,7 @@ namespace controller {
 namespace telemetry {
 class Recorder;
 }
+class EnvironmentWatch;
 
 struct WorkerStatus {
   std::string run, stage;
@@ -35,6 +36,7 @@ struct RunContext {
   campaign::Environment environment;
   const Site* site = nullptr;               // null when nothing runs in containers
   telemetry::Recorder* recorder = nullptr;  // null when nothing is sampled
+  EnvironmentWatch* watch = nullptr;        // of the circumstances of runs
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()>
       engine_is_back;  // waits for an engine that went away; false = given up
@@ -46,7 +48,7 @@ struct RunContext {
   std::string resumed_gap_run;                    // for this run
   std::string wait_reason;                        // shown by status
   std::optional<double> wait_until_utc;
-  std::string engine_id, host, kernel, cpu;
+  std::string engine_id, host;
 };
 
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);
