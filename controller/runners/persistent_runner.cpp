@@ -48,6 +48,20 @@ void lay_out_shared(const campaign::ResultsFolder& results, const Attempt& attem
   }
 }
 
+// "" = the devices have room. Their readings are from before the run.
+std::string crowded(const std::vector<gpu::Device>& devices, int most_pct) {
+  for (const gpu::Device& device : devices) {
+    if (!device.memory || device.memory->total == 0) continue;
+    const double pct =
+        100 * static_cast<double>(device.memory->used) / static_cast<double>(device.memory->total);
+    if (pct > most_pct)
+      return "leaves GPU " + device.index + " with " + std::to_string(static_cast<int>(pct)) +
+             " % of its memory in use (health_check.gpu_memory_threshold_pct: " +
+             std::to_string(most_pct) + ")";
+  }
+  return "";
+}
+
 }  // namespace
 
 // A container and what has become of it.
@@ -189,12 +203,15 @@ Task<bool> PersistentRunner::unhealthy(Held& held, const Attempt& attempt) {
   if (!check.enabled || !due || !held.container->serving()) co_return false;
   held.since_look = 0;
   const container::ContainerState state = co_await parts_.engine->inspect(held.container->id());
-  if (state.health.status != container::Health::unhealthy) co_return false;
+  const std::string why = state.health.status == container::Health::unhealthy
+                              ? "is unhealthy"
+                              : crowded(attempt.devices, check.gpu_memory_threshold_pct);
+  if (why.empty()) co_return false;
   ++held.unhealthy_ends;
-  parts_.note("container " + held.name + " is unhealthy");
+  parts_.note("container " + held.name + " " + why);
   if (!check.restart_on_failure || held.unhealthy_ends > check.max_restarts)
-    throw PrepareError(FailureClass::infra, "container " + held.name +
-                                                " is unhealthy (health_check.max_restarts: " +
+    throw PrepareError(FailureClass::infra, "container " + held.name + " " + why +
+                                                " (health_check.max_restarts: " +
                                                 std::to_string(check.max_restarts) + ")");
   co_return true;
 }

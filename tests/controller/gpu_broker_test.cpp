@@ -16,7 +16,6 @@ using ::testing::ElementsAre;
 using testing::Folder;
 using ::testing::HasSubstr;
 using testing::NvmlScript;
-using testing::uuids_of;
 
 constexpr char two[] =
     "gpu 0 uuid=GPU-a total=85899345920 used=500000000 name=A\n"
@@ -68,13 +67,13 @@ TEST(Broker, TwoRunsNeverHaveOneDevice) {
   Broker broker = site.broker();
   auto first = site.obtain(broker, 0, 0);
   auto second = site.obtain(broker, 0, 1);
-  EXPECT_THAT(uuids_of(first.devices), ElementsAre("GPU-a"));
-  EXPECT_THAT(uuids_of(second.devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(testing::uuids_of(first.devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(testing::uuids_of(second.devices), ElementsAre("GPU-b"));
   EXPECT_EQ(first.devices[0].memory->total, 85899345920U);
   site.on_wait = [&] { first.hold.reset(); };  // the first run ends while the third waits
   auto third = site.obtain(broker, 0, 2);
   EXPECT_EQ(site.last_wait, "GPU-a: another run of this campaign has it");
-  EXPECT_THAT(uuids_of(third.devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(testing::uuids_of(third.devices), ElementsAre("GPU-a"));
 }
 
 TEST(Broker, WhoCameFirstIsServedFirst) {
@@ -108,7 +107,7 @@ TEST(Broker, WhatAnotherCampaignLeasesIsRefusedByItsName) {
       gpu::Lease::take({.folder = site.leases.path(), .uuid = "GPU-a", .campaign = "other"},
                        campaign::system_clock());
   Broker broker = site.broker();
-  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
   const auto refused = site.obtain(broker, 1);
   EXPECT_EQ(refused.hold, nullptr);
   EXPECT_THAT(refused.refused, HasSubstr("GPU-a: leased by pid "));
@@ -122,7 +121,7 @@ TEST(Broker, WhatOthersHoldIsWaitedForAsLongAsItIsSaid) {
                        campaign::system_clock());
   Broker broker = site.broker(3600);
   site.on_wait = [&] { other.lease.reset(); };
-  EXPECT_THAT(uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
   EXPECT_THAT(site.last_wait, HasSubstr("campaign other"));
 }
 
@@ -130,7 +129,7 @@ TEST(Broker, AContainerOfAnotherCampaignKeepsItsDevice) {
   Site site;
   site.neighbours.taken["GPU-a"] = "container train has it";
   Broker broker = site.broker();
-  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
   EXPECT_EQ(site.obtain(broker, 1).refused, "GPU-a: container train has it");
 }
 
@@ -138,7 +137,7 @@ TEST(Broker, AProcessOrMemoryInUseMeansNotFreeUntilItIsGone) {
   Site site(std::string(two) + "process 0 pid=999999999 memory=1000\n");
   Broker broker = site.broker(0, 3600);
   site.on_wait = [&] { std::ofstream(site.script.path()) << two; };
-  EXPECT_THAT(uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
   EXPECT_EQ(site.last_wait, "GPU-a: pid 999999999 holds it");
   Site residual(
       "gpu 0 uuid=GPU-a total=85899345920 used=50000000000 name=A\n"
@@ -169,7 +168,7 @@ TEST(Broker, WhatGoesOnUnderANewControllerIsTakenUpAndKeptFromOthers) {
   Broker broker = site.broker();
   auto taken = broker.take_up("GPU-b");
   EXPECT_EQ(taken.problem, "");
-  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-a"));
   Broker late = site.broker();
   EXPECT_THAT(late.take_up("GPU-b").problem, HasSubstr("GPU 1 is leased by pid "));
 }
