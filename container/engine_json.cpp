@@ -131,6 +131,7 @@ EngineInfo info(const std::string& body) {
   result.name = text(parsed, "Name");
   result.version = text(parsed, "ServerVersion");
   result.cgroup_version = text(parsed, "CgroupVersion");
+  result.cgroup_driver = text(parsed, "CgroupDriver");
   result.cpus = integer(parsed, "NCPU");
   result.memory = integer(parsed, "MemTotal");
   result.architecture = text(parsed, "Architecture");

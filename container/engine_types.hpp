@@ -13,7 +13,7 @@ namespace container {
 struct EngineInfo {
   std::string id;  // /info.ID
   std::string name, version, api_version;
-  std::string cgroup_version;
+  std::string cgroup_version, cgroup_driver;  // "2", "systemd"
   std::int64_t cpus = 0, memory = 0;
   bool podman = false, rootless = false, userns_remap = false;
   std::string architecture;  // x86_64

@@ -12,6 +12,7 @@
 
 #include "campaign/state/files.hpp"
 #include "campaign/state/session_state.hpp"
+#include "controller/environment/watch.hpp"
 #include "controller/errors.hpp"
 #include "controller/gpu/broker.hpp"
 #include "controller/session_run.hpp"

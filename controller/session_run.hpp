@@ -18,6 +18,7 @@ struct Neighbours;
 namespace telemetry {
 class Recorder;
 }
+class EnvironmentWatch;
 
 // What waits and what wakes it; outlives the session.
 struct Loop {
@@ -78,6 +79,7 @@ class SessionRun {
   void make_host();
   void begin_services();
   void make_telemetry();
+  void make_watch();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
@@ -113,6 +115,7 @@ class SessionRun {
   std::unique_ptr<supervise::Host> host_;
   std::unique_ptr<ComposeSide> compose_;
   std::unique_ptr<telemetry::Recorder> telemetry_;
+  std::unique_ptr<EnvironmentWatch> watch_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;

@@ -4,6 +4,7 @@
 #include <ranges>
 
 #include "controller/engine_watch.hpp"
+#include "controller/environment/watch.hpp"
 #include "controller/session_run.hpp"
 #include "controller/telemetry/recorder.hpp"
 
@@ -75,6 +76,17 @@ void SessionRun::make_telemetry() {
       .host = host_.get(),
       .wake = &loop_.wake});
   context_.recorder = telemetry_.get();
+}
+
+void SessionRun::make_watch() {
+  watch_ = std::make_unique<EnvironmentWatch>(
+      EnvironmentParts{.engine = site_ ? &site_->info : nullptr,
+                       .variables = context_.environment,
+                       .version = CAMPAIGNCTL_VERSION,
+                       .file = state_.results.folder / "environment.json",
+                       .clock = &clock_,
+                       .wake = &loop_.wake});
+  context_.watch = watch_.get();
 }
 
 void SessionRun::begin_services() {

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 #include "campaign/config/placeholders.hpp"
 #include "campaign/state/files.hpp"
@@ -20,13 +19,6 @@ namespace controller {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "";
-}
 
 std::string host_name() {
   utsname names{};
@@ -147,8 +139,6 @@ void SessionRun::abandon_earlier() {
 }
 
 void SessionRun::fill_context() {
-  utsname names{};
-  uname(&names);
   context_ = {.campaign = &state_.campaign,
               .manifest = &state_.manifest,
               .clock = &clock_,
@@ -164,12 +154,11 @@ void SessionRun::fill_context() {
               .engine_is_back = [this] { return engine_is_back(); },
               .ask_engine_anew = [this] { return ask_engine_anew(); },
               .engine_id = site_ ? site_->info.id : "",
-              .host = names.nodename,
-              .kernel = std::string(names.sysname) + " " + names.release,
-              .cpu = cpu_model()};
+              .host = host_name()};
   context_.workers.resize(static_cast<std::size_t>(state_.campaign.execution.workers));
   take_up_times();
   make_runners();
+  make_watch();
 }
 
 void SessionRun::make_runners() {

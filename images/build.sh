@@ -14,6 +14,7 @@ content_hash() {
   (
     cd "$ROOT/images/$1"
     find . -type f ! -name '*.md' -print0 | sort -z | xargs -0 sha256sum
+    if grep -qs '/contract/' context.sh; then sha256sum ../contract/*.py; fi
     sha256sum <"$ROOT/images/base.sh"
     echo "${BASE_IMAGE:-}"
   ) | sha256sum | cut -c1-32
@@ -21,10 +22,11 @@ content_hash() {
 
 built_hash() { docker image inspect -f "{{index .Config.Labels \"$LABEL\"}}" "campaignctl/$1:1" 2>/dev/null || true; }
 
-# What a Dockerfile is FROM: the line `# base: none|host|SUITE` in it.
+# What a Dockerfile is FROM: the line `# base: none|host|public|SUITE` in it.
 base_of() {
   case $(sed -n 's/^# base: //p' "$1/Dockerfile") in
     none) echo scratch ;;
+    public) echo "${BASE_IMAGE:-$(sed -n 's/^ARG BASE=//p' "$1/Dockerfile")}" ;;
     host) bash "$ROOT/images/base.sh" ;;
     *) bash "$ROOT/images/base.sh" "$(sed -n 's/^# base: //p' "$1/Dockerfile")" ;;
   esac

@@ -8,8 +8,8 @@
 namespace campaign {
 namespace {
 
-using nlohmann::json;
 using nlohmann::ordered_json;
+using json = ordered_json;  // what is read keeps its order
 
 constexpr int schema_version = 1;
 constexpr std::size_t longest_text = 64 * 1024;
@@ -22,6 +22,7 @@ ordered_json put(const MeasureWindow::Part& part);
 ordered_json put(const TelemetryRecord& telemetry);
 ordered_json put(const EnergyRecord& energy);
 ordered_json put(const TelemetrySource& source);
+ordered_json put(const EnvironmentRecord& environment) { return environment_json(environment); }
 
 ordered_json put(const std::string& text) {
   const std::string clean = valid_utf8(std::string_view(text).substr(0, longest_text));
@@ -57,6 +58,9 @@ void take(const json& from, MeasureWindow::Part& part);
 void take(const json& from, TelemetryRecord& telemetry);
 void take(const json& from, EnergyRecord& energy);
 void take(const json& from, TelemetrySource& source);
+void take(const json& from, EnvironmentRecord& environment) {
+  environment = environment_from(from);
+}
 
 void take(const json& from, std::string& text) {
   if (!from.is_null()) text = from.get<std::string>();
@@ -168,9 +172,8 @@ void environment_fields(Archive& field, Record& r) {
   field("engine_version", r.engine_version);
   field("container_id", r.container_id);
   field("host", r.host);
-  field("node_cpu", r.node_cpu);
-  field("kernel", r.kernel);
   field("launcher", r.launcher);
+  field("environment", r.environment);
 }
 
 template <class Archive, class Record>
@@ -357,6 +360,19 @@ void take(const json& from, MetricValue& metric) {
                                                            : Direction::unspecified;
 }
 
+// Records of early versions have these two as members of their own.
+void take_early_environment(const Reader& in, RunRecord& record) {
+  std::string cpu, kernel;
+  in("node_cpu", cpu);
+  in("kernel", kernel);
+  if (record.environment || (cpu.empty() && kernel.empty())) return;
+  EnvironmentRecord& environment = record.environment.emplace();
+  if (!kernel.empty())
+    environment.groups.push_back({.name = "host", .facts = {Fact::of("kernel", kernel)}});
+  if (!cpu.empty())
+    environment.groups.push_back({.name = "cpu", .facts = {Fact::of("model", cpu)}});
+}
+
 }  // namespace
 
 std::string write_run_record(const RunRecord& record) {
@@ -381,6 +397,7 @@ RunRecord read_run_record(const std::string& text) {
   const Reader in{object};
   try {
     record_fields(in, record);
+    take_early_environment(in, record);
   } catch (const std::exception& error) {
     throw std::runtime_error(std::string("run record: ") + error.what());
   }

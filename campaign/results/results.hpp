@@ -5,9 +5,9 @@
 
 #include <filesystem>
 #include <functional>
-#include <optional>
 
 #include "campaign/metrics/energy.hpp"
+#include "campaign/results/environment.hpp"
 #include "campaign/state/events.hpp"
 #include "campaign/state/manifest.hpp"
 
@@ -84,9 +84,9 @@ struct RunRecord {
   std::string overlap;    // gap, always
   std::vector<std::string> gpus;        // UUIDs of the devices it had to itself
   std::vector<std::string> neighbours;  // runs under way at the same time
-  std::string image, image_id, image_identity, engine, engine_version, container_id, host, node_cpu,
-      kernel;
-  bool launcher = true;  // false: the engine's own answers were used
+  std::string image, image_id, image_identity, engine, engine_version, container_id, host;
+  std::optional<EnvironmentRecord> environment;  // none: written by an early version
+  bool launcher = true;                          // false: the engine's own answers were used
   bool valid = true;
   std::string invalid_reason;
   std::vector<std::string>

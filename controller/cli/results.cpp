@@ -106,7 +106,9 @@ std::string list_json(const Results& results) {
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-void add_lines(std::string& out, const std::vector<std::pair<std::string, std::string>>& lines) {
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+void add_lines(std::string& out, const Lines& lines) {
   for (const auto& [name, value] : lines)
     if (!value.empty())
       out += "  " + name + std::string(name.size() < 10 ? 10 - name.size() : 1, ' ') + value + "\n";
@@ -130,6 +132,38 @@ std::string telemetry_text(const RunRecord& record) {
   return text;
 }
 
+// "governor powersave, boost yes; unavailable: min_mhz, max_mhz (why)".
+std::string facts_text(const campaign::FactGroup& group) {
+  std::vector<std::string> known;
+  Lines unknown;  // reason, names
+  for (const campaign::Fact& fact : group.facts) {
+    if (fact.value) {
+      known.push_back(fact.name + " " + campaign::to_text(fact));
+      continue;
+    }
+    const auto same = std::ranges::find(unknown, fact.unavailable, &Lines::value_type::first);
+    if (same == unknown.end())
+      unknown.emplace_back(fact.unavailable, fact.name);
+    else
+      same->second += ", " + fact.name;
+  }
+  std::string out = joined(known, ", ");
+  for (const auto& [reason, names] : unknown)
+    out += (out.empty() ? "unavailable: " : "; unavailable: ") + names + " (" + reason + ")";
+  return out;
+}
+
+// A heading, and a line for each group below it; the image has a line of its own.
+Lines environment_lines(const RunRecord& record) {
+  if (!record.environment) return {{"host", record.host}};
+  Lines lines = {{"environment", "as it was before the run"}};
+  for (const campaign::FactGroup& group : record.environment->groups)
+    if (group.name != "image") lines.emplace_back("  " + group.name, facts_text(group));
+  for (const campaign::FactGroup& gpu : record.environment->gpus)
+    lines.emplace_back("  gpu", facts_text(gpu));
+  return lines;
+}
+
 std::string record_text(const RunRecord& record, const Results& results, const Style& style) {
   std::string out = painted(record.run, Paint::bold, style.color) + "  " + record.state;
   if (record.cls != campaign::FailureClass::none)
@@ -151,9 +185,9 @@ std::string record_text(const RunRecord& record, const Results& results, const S
              {"cpu", cpu},
              {"stages", stages_text(record)},
              {"image", record.image},
-             {"host", record.host},
              {"invalid", record.valid ? "" : record.invalid_reason},
              {"log", log_of(results.view.results, record.run, record.attempt)}});
+  add_lines(out, environment_lines(record));
   for (const std::string& note : record.notes) out += "  note      " + note + "\n";
   return out;
 }

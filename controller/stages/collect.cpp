@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "controller/classify.hpp"
+#include "controller/environment/watch.hpp"
 #include "controller/runners/site.hpp"
 #include "controller/settle.hpp"
 #include "controller/stages/stage.hpp"
@@ -73,8 +74,9 @@ double duration_of(const Attempt& attempt) {
 void describe_site(const RunContext& context, const Attempt& attempt, campaign::RunRecord& record) {
   record.container_id = attempt.container_id;
   record.host = context.host;
-  record.kernel = context.kernel;
-  record.node_cpu = context.cpu;
+  if (context.watch)
+    record.environment =
+        attempt.environment ? *attempt.environment : context.watch->last(attempt.devices);
   record.launcher = attempt.ending.outcome.has_value();
   if (!context.site || attempt.runner->type == campaign::RunnerType::local) return;
   record.engine = context.site->info.name.empty() ? context.site->info.id : context.site->info.name;
@@ -85,6 +87,9 @@ void describe_site(const RunContext& context, const Attempt& attempt, campaign::
   record.image = image->first;
   record.image_id = image->second.id;
   record.image_identity = image->second.identity;
+  const auto known = context.site->images.find(image->first);
+  if (record.environment && known != context.site->images.end())
+    record.environment->groups.push_back(image_facts(image->first, known->second.info));
 }
 
 campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt) {

@@ -17,6 +17,7 @@ class Broker;
 namespace telemetry {
 class Recorder;
 }
+class EnvironmentWatch;
 
 struct WorkerStatus {
   std::string run, stage;
@@ -39,6 +40,7 @@ struct RunContext {
   const Site* site = nullptr;               // null when nothing runs in containers
   gpu::Broker* broker = nullptr;            // null when no run has GPUs
   telemetry::Recorder* recorder = nullptr;  // null when nothing is sampled
+  EnvironmentWatch* watch = nullptr;        // of the circumstances of runs
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()>
       engine_is_back;  // waits for an engine that went away; false = given up
@@ -50,7 +52,7 @@ struct RunContext {
   std::string resumed_gap_run;                    // for this run
   std::string wait_reason;                        // shown by status
   std::optional<double> wait_until_utc;
-  std::string engine_id, host, kernel, cpu;
+  std::string engine_id, host;
 };
 
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);

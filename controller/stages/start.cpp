@@ -1,4 +1,6 @@
-// Makes the attempt `running` in the journal, durably, and then lets it go.
+// Looks at the circumstances, makes the attempt `running` in the journal, durably, and then lets it
+// go.
+#include "controller/environment/watch.hpp"
 #include "controller/stages/stage.hpp"
 #include "controller/telemetry/recorder.hpp"
 
@@ -12,6 +14,7 @@ class StartStage : public Stage {
   Part part() const override { return Part::during; }
 
   Task<> run(RunContext& context, Attempt& attempt) override {
+    if (!attempt.started && !attempt.pilot) co_await look(context, attempt);
     if (context.stop->now() && !attempt.started) throw ReleasedBeforeStart();
     if (context.recorder) co_await context.recorder->begin(attempt);
     if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running ||
@@ -30,6 +33,13 @@ class StartStage : public Stage {
   }
 
  private:
+  static Task<> look(RunContext& context, Attempt& attempt) {
+    if (!context.watch) co_return;
+    EnvironmentWatch::Seen seen = co_await context.watch->look(attempt.devices);
+    attempt.environment = std::move(seen.environment);
+    attempt.notes.insert(attempt.notes.end(), seen.notes.begin(), seen.notes.end());
+  }
+
   // A start whose answer was lost may have been carried out: from then on it is adopted, never
   // started blindly.
   static Task<> go(RunContext& context, Attempt& attempt) {

@@ -56,8 +56,16 @@ RunRecord full_record() {
   r.outcome = o;
   r.overlap = "gap", r.gpus = {"GPU-1"}, r.neighbours = {"a.c01", "b.c01"};
   r.image = "i:1", r.image_id = "sha256:1", r.image_identity = "2", r.engine = "docker";
-  r.engine_version = "20.10", r.container_id = "c", r.host = "h", r.node_cpu = "cpu";
-  r.kernel = "6.1", r.launcher = false, r.valid = false, r.invalid_reason = "throttled";
+  r.engine_version = "20.10", r.container_id = "c", r.host = "h";
+  r.environment = EnvironmentRecord{
+      .groups = {{.name = "host", .facts = {Fact::of("kernel", std::string("Linux 6.1"))}},
+                 {.name = "cpu",
+                  .facts = {Fact::unknown("governor", "none here"), Fact::of("min_mhz", 1e-9)}}},
+      .gpus = {{.name = "GPU-a",
+                .facts = {Fact::of("uuid", std::string("GPU-a")),
+                          Fact::of("memory_bytes", std::int64_t{85899345920}),
+                          Fact::of("persistence", true)}}}};
+  r.launcher = false, r.valid = false, r.invalid_reason = "throttled";
   r.notes = {"one", "two"};
   add_sampled(r);
   return r;
@@ -81,6 +89,7 @@ TEST(RunRecord, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.telemetry->sources, full_record().telemetry->sources);
   EXPECT_EQ(back.telemetry->missed_ticks, 1u);
   EXPECT_EQ(back.energy->domains_j.at("package-0"), 1.5);
+  EXPECT_EQ(back.environment, full_record().environment);
 }
 
 TEST(RunRecord, KeepsWhatIsUnknownUnknown) {

@@ -205,6 +205,18 @@ TEST_F(AfterUp, ResultsAreExported) {
   EXPECT_EQ(ctl({"results", "show", "--run", "l1.c01"}).code, 0);
 }
 
+TEST_F(AfterUp, ARunIsShownWithTheEnvironmentThatItHad) {
+  const auto seen = json({"results", "show", "--run", "l1.c01"})["environment"];
+  EXPECT_FALSE(seen.contains("engine")) << "a process of the host has none";
+  EXPECT_EQ(seen["gpus"], nlohmann::json::array());
+  EXPECT_GT(seen["host"]["memory_bytes"], 1 << 20);
+  const std::string text = ctl({"results", "show", "--run", "l1.c01"}).out;
+  EXPECT_NE(text.find("  environment as it was before the run\n    host    name "),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("    cpu     "), std::string::npos) << text;
+}
+
 TEST_F(AfterUp, StopOfWhatDoesNotRunIsAnError) {
   const Outcome stop = ctl({"stop"});
   EXPECT_EQ(stop.code, 2);

@@ -236,6 +236,30 @@ def logs_of_a_run_that_has_not_begun_are_refused():
 
 
 @checks.statement
+def circumstances_are_those_before_the_run_also_of_one_that_is_adopted():
+    with Campaign(SMALL, task="until [ -e /witness/go ]; do sleep 0.05; done") as campaign:
+        process = campaign.start_up()
+        campaign.until_payload()
+        campaign.signal(process)
+        process = campaign.start_up()
+        campaign.until("adopted")
+        (campaign.folder / "witness/go").touch()
+        assert campaign.ended(process) == 0, campaign.said()[-2000:]
+        records = [campaign.run_record(run) for run in RUNS]
+        assert any(record["resumed"] for record in records)
+        for record in records:
+            seen = record["environment"]
+            assert seen["host"]["name"] == record["host"] and seen["host"]["memory_bytes"] > 2**20, seen
+            assert seen["engine"]["version"] == record["engine_version"], seen
+            assert seen["image"]["identity"] == record["image_identity"], seen
+            assert seen["gpus"] == [] and "job" not in seen, seen
+            facts = [fact for name, group in seen.items() if name != "gpus" for fact in group.values()]
+            assert all(fact not in (0, "", None) for fact in facts if fact is not False), seen
+            assert all(fact["unavailable"] for fact in facts if isinstance(fact, dict)), seen
+            assert not any("environment has changed" in note for note in record["notes"]), record["notes"]
+
+
+@checks.statement
 def image_of_another_content_under_its_tag():
     tag = f"campaignctl/probe:changed-{os.getpid()}"
     with Campaign({**SMALL, "runner": {"image": tag}}) as campaign:

@@ -48,7 +48,7 @@ TASKS = {"failing": FAILS_FIRST, "persistent_failing": FAILS_FIRST}
 STARTS = {"failing": 2, "persistent_failing": 2}
 # How an undisturbed campaign goes in each mode: its figures and the number of its records, computed once.
 undisturbed = {}
-once = threading.Lock()
+once = {mode: threading.Lock() for mode in (*MODES, *COMPOSED)}
 
 
 def made(mode):
@@ -58,7 +58,7 @@ def made(mode):
 
 
 def reference(mode):
-    with once:
+    with once[mode]:
         if mode not in undisturbed:
             with made(mode) as campaign:
                 campaign.up()

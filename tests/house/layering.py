@@ -31,6 +31,7 @@ ROOMS = {
         ["stages/", "settle", "classify", "ledger", "stop"],
         ["thermal/"],
         ["runners/"],
+        ["environment/"],
         ["telemetry/"],
         ["scheduler/"],
         ["attempt"],

@@ -1,9 +1,9 @@
 """A small transformer of the llama shape with random weights: grouped-query attention, rotary positions, KV cache."""
 
 import time
-from dataclasses import dataclass, field
 
 import torch
+from contract import Answer
 from torch import nn
 from torch.nn import functional
 
@@ -11,19 +11,6 @@ SHAPES = {
     "random-11m": {"layers": 6, "width": 384, "heads": 6, "kv_heads": 2, "feed_forward": 1024, "vocabulary": 4096},
     "random-2m": {"layers": 2, "width": 192, "heads": 3, "kv_heads": 1, "feed_forward": 512, "vocabulary": 4096},
 }
-
-
-def version():
-    return torch.__version__
-
-
-@dataclass
-class Generation:
-    """One batch: all prompts start at begin_ns; step_end_ns[k] is when token k of each was known."""
-
-    begin_ns: int
-    step_end_ns: list = field(default_factory=list)
-    outputs: list = field(default_factory=list)  # one list of tokens a prompt
 
 
 class Norm(nn.Module):
@@ -108,7 +95,7 @@ class Engine:
 
     def __init__(self, settings):
         self.settings = settings
-        torch.set_num_threads(settings.threads)
+        torch.set_num_threads(settings.own["num_threads"])
         torch.set_grad_enabled(False)
         torch.manual_seed(1)
         self.model = Transformer(SHAPES[settings.model_name]).eval()
@@ -120,25 +107,27 @@ class Engine:
         elif settings.precision == "int8":
             self.model = torch.quantization.quantize_dynamic(self.model, {nn.Linear}, dtype=torch.qint8)
 
-    def parameters(self):
-        return self.count
+    def version(self):
+        return torch.__version__
 
-    def prompts(self):
-        draw = torch.Generator().manual_seed(self.settings.random_seed)
-        shape = (self.settings.num_input_prompts, self.settings.max_input_tokens)
-        return torch.randint(0, SHAPES[self.settings.model_name]["vocabulary"], shape, generator=draw)
+    def about(self):
+        return f"{self.count / 1e6:.1f} M parameters"
+
+    def vocabulary(self):
+        return SHAPES[self.settings.model_name]["vocabulary"]
 
     def generate(self, prompts):
         """Prefills and decodes a batch greedily; every prompt gets max_output_tokens."""
-        steps, length = self.settings.max_output_tokens, prompts.shape[1]
-        cache = self.model.new_cache(prompts.shape[0], length + steps, self.dtype)
-        generation, columns = Generation(time.monotonic_ns()), []
-        tokens, start = prompts, 0
+        steps, length = self.settings.max_output_tokens, len(prompts[0])
+        cache = self.model.new_cache(len(prompts), length + steps, self.dtype)
+        answers = [Answer(time.monotonic_ns()) for _ in prompts]
+        tokens, start = torch.tensor(prompts), 0
         for _ in range(steps):
             best = self.model(tokens, cache, start).argmax(dim=-1)
-            columns.append(best.tolist())
-            generation.step_end_ns.append(time.monotonic_ns())
+            column, now = best.tolist(), time.monotonic_ns()
+            for answer, token in zip(answers, column):
+                answer.tokens.append(token)
+                answer.token_ns.append(now)
             start += tokens.shape[1]
             tokens = best[:, None]
-        generation.outputs = [list(output) for output in zip(*columns)]
-        return generation
+        return answers

@@ -10,8 +10,10 @@
 //   cuda 12040                          1000 * major + 10 * minor
 //   gpu N KEY=VALUE... [name=TEXT]      a GPU; N from 0 without holes. uuid, minor, total and used
 //                                       (bytes), temperature (C), power (mW), slots (> 0: in MIG
-//                                       mode, with room for so many instances). The name takes the
-//                                       rest of the line
+//                                       mode, with room for so many instances); set_limit and
+//                                       default_limit (mW), persistence and ecc (0, 1),
+//                                       max_graphics, max_memory, app_graphics and app_memory
+//                                       (MHz). The name takes the rest of the line
 //   instance N:S KEY=VALUE...           a MIG instance in slot S of GPU N, likewise
 //   process WHERE pid=P [memory=BYTES] [graphics=1]     WHERE is N or N:S; without memory the
 //                                       driver does not account for it
@@ -343,6 +345,40 @@ NVML_CALL(int, "nvmlDeviceGetTemperature", device_get_temperature,
 NVML_CALL(int, "nvmlDeviceGetPowerUsage", device_get_power_usage,
           (void* device, unsigned* milliwatts)) {
   return small_number_key("nvmlDeviceGetPowerUsage", device, "power", milliwatts);
+}
+
+NVML_CALL(int, "nvmlDeviceGetPowerManagementLimit", device_get_power_management_limit,
+          (void* device, unsigned* milliwatts)) {
+  return small_number_key("nvmlDeviceGetPowerManagementLimit", device, "set_limit", milliwatts);
+}
+
+NVML_CALL(int, "nvmlDeviceGetPowerManagementDefaultLimit",
+          device_get_power_management_default_limit, (void* device, unsigned* milliwatts)) {
+  return small_number_key("nvmlDeviceGetPowerManagementDefaultLimit", device, "default_limit",
+                          milliwatts);
+}
+
+NVML_CALL(int, "nvmlDeviceGetPersistenceMode", device_get_persistence_mode,
+          (void* device, unsigned* mode)) {
+  return small_number_key("nvmlDeviceGetPersistenceMode", device, "persistence", mode);
+}
+
+NVML_CALL(int, "nvmlDeviceGetEccMode", device_get_ecc_mode,
+          (void* device, unsigned* current, unsigned* pending)) {
+  *pending = 0;
+  return small_number_key("nvmlDeviceGetEccMode", device, "ecc", current);
+}
+
+NVML_CALL(int, "nvmlDeviceGetMaxClockInfo", device_get_max_clock_info,
+          (void* device, int type, unsigned* megahertz)) {
+  return small_number_key("nvmlDeviceGetMaxClockInfo", device,
+                          type == 0 ? "max_graphics" : "max_memory", megahertz);
+}
+
+NVML_CALL(int, "nvmlDeviceGetApplicationsClock", device_get_applications_clock,
+          (void* device, int type, unsigned* megahertz)) {
+  return small_number_key("nvmlDeviceGetApplicationsClock", device,
+                          type == 0 ? "app_graphics" : "app_memory", megahertz);
 }
 
 #endif
