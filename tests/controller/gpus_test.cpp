@@ -254,7 +254,9 @@ TEST(DeviceMismatch, IsWhatTheLauncherWrote) {
 }
 
 TEST(DeviceMismatch, OfARunInAContainerOfItsOwnIsInfraAndSaysWhatWasSeen) {
-  Bench bench("name: k\ngpus: none\nexperiments: [{name: one}]\nrunner: {image: probe}\n");
+  Bench bench(
+      "name: k\ngpus: none\nexperiments: [{name: one}]\n"
+      "runner: {image: probe, command: [work]}\n");
   FakeEngine engine;
   engine.script = "exit-72";
   bench.use(engine);

@@ -117,7 +117,7 @@ def row(name, engine, wanted, *requests, **options):
     checks.add(name, statement)
 
 
-NO_DRIVER = 'could not select device driver "nvidia" with capabilities: [[gpu]]'
+NO_DRIVER = 'could not select device driver "nvidia" with capabilities: [[gpu'
 row("hook_all_is_all", "hook", "visible=all cuda= nvidia0 nvidia1", {**NVIDIA, "Count": -1})
 row("hook_takes_uuids", "hook", "visible=GPU-b cuda= nvidia1", {**NVIDIA, "DeviceIDs": ["GPU-b"]})
 row("hook_a_count_is_always_the_first_ones", "hook", "visible=0 cuda= nvidia0", {**NVIDIA, "Count": 1})
@@ -254,7 +254,9 @@ SMALL = {"axes": {"size": [1]}, "gpus": "all", "runner": {"gpus": 1, "env": {"GP
 
 def campaign(name, changes=None, task=INSIDE, script=None, **options):
     script = script or device(0, minor=0) + device(1, minor=1)
-    return GpuCampaign(merged(SMALL, changes or {}), script=script, task=task, host=engines.get(name).host, **options)
+    made = GpuCampaign(SMALL, script=script, task=task, host=engines.get(name).host, **options)
+    made.write(changes)
+    return made
 
 
 def inside(one):
@@ -299,14 +301,26 @@ def without_gpus_a_run_sees_none():
 
 @checks.statement
 def execs_go_by_uuid_in_a_container_of_their_workers_device():
-    changes = {"axes": {"size": [1, 2]}, "runner": {"strategy": "persistent"}}
+    changes = {"axes": {"size": [1, 2]}, "runner": {"strategy": "persistent", "gpus": {"ids": [1]}}}
     with campaign("hook", changes) as one:
         one.up()
         one.assert_complete()
-        for run, seen in inside(one).items():
-            leased = next(r["gpus"][0] for r in one.run_records() if r["run"] == run)
-            assert seen[0] == f"cuda={leased}" and seen[3:] == [f"nvidia{leased.rsplit('-', 1)[1]}"], seen
-        assert [r["container_run"] for r in one.run_records()] == [1, 2], "the container was made anew"
+        for seen in inside(one).values():
+            assert seen[0] == f"cuda={uuid(1)}" and seen[2:] == [f"gpus={uuid(1)}", "nvidia1"], seen
+        assert sorted(r["container_run"] for r in one.run_records()) == [1, 2], "another container was made"
+
+
+@checks.statement
+def a_held_container_is_made_anew_when_its_workers_device_changes():
+    changes = {"runner": {"strategy": "persistent"}, "execution": {"cycles": 2, "placement": "rotate"}}
+    with campaign("hook", changes) as one:
+        one.up()
+        one.assert_complete()
+        records = one.run_records()
+        assert [r["gpus"][0] for r in records] == [uuid(0), uuid(1)], [r["gpus"] for r in records]
+        for record in records:
+            assert inside(one)[record["run"]][3:] == [f"nvidia{record['gpus'][0].rsplit('-', 1)[1]}"], inside(one)
+            assert record["container_run"] == 1, record["container_run"]
 
 
 @checks.statement
@@ -375,8 +389,7 @@ def a_reservation_of_a_service_is_emptied_with_a_notice_where_the_run_has_none()
 def processes_of_the_host_go_by_uuid():
     show = 'echo "cuda=$CUDA_VISIBLE_DEVICES rocr=$ROCR_VISIBLE_DEVICES" > "$CAMPAIGN_RESULTS_DIR/inside"'
     for gpus, wanted in (({"ids": [1]}, lambda: uuid(1)), ("none", str)):
-        runner = merged(local(show, gpus=gpus), {"runner": {"env": None}})
-        with campaign("hook", runner) as one:
+        with campaign("hook", local(show, gpus=gpus)) as one:
             one.up()
             assert inside(one) == {"s1.c01": [f"cuda={wanted()}", "rocr="]}, inside(one)
 
