@@ -12,13 +12,19 @@
 
 namespace controller::gpu {
 
-// What `work` returned or threw, nullopt when it did not end within `seconds`. `work` owns all it
-// uses: it may outlive its caller.
+// Begins `work` on such a thread. `work` owns all it uses: it may outlive its caller.
+template <class Work>
+auto beside(Work work) -> std::future<decltype(work())> {
+  std::packaged_task<decltype(work())()> task(std::move(work));
+  auto answer = task.get_future();
+  std::thread(std::move(task)).detach();
+  return answer;
+}
+
+// What `work` returned or threw, nullopt when it did not end within `seconds`.
 template <class Work>
 auto within(double seconds, Work work) -> std::optional<decltype(work())> {
-  std::packaged_task<decltype(work())()> task(std::move(work));
-  std::future<decltype(work())> answer = task.get_future();
-  std::thread(std::move(task)).detach();
+  std::future<decltype(work())> answer = beside(std::move(work));
   if (answer.wait_for(std::chrono::duration<double>(seconds)) != std::future_status::ready)
     return std::nullopt;
   return answer.get();
