@@ -40,8 +40,7 @@ class Sequencer {
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
   void claim(Attempt& attempt);
-  double gap_length(const Attempt& attempt) const;
-  double recovered_gap(const Attempt& attempt) const;
+  bool crosses(const Attempt& attempt) const;
   Task<> carry_out(AttemptPtr attempt);
   Task<bool> get_ready(Attempt& attempt, Part part);
   Task<bool> measure(Attempt& attempt);

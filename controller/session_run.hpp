@@ -14,6 +14,9 @@ namespace controller {
 namespace telemetry {
 class Recorder;
 }
+namespace thermal {
+class Thermometer;
+}
 
 // What waits and what wakes it; outlives the session.
 struct Loop {
@@ -69,6 +72,7 @@ class SessionRun {
   void make_host();
   void begin_services();
   void make_telemetry();
+  void make_thermometer();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
@@ -103,6 +107,7 @@ class SessionRun {
   std::unique_ptr<supervise::Host> host_;
   std::unique_ptr<ComposeSide> compose_;
   std::unique_ptr<telemetry::Recorder> telemetry_;
+  std::unique_ptr<thermal::Thermometer> thermometer_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;
