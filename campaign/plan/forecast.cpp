@@ -23,6 +23,16 @@ double gap_seconds(const Campaign& campaign, const std::vector<PlannedRun>& runs
   return total;
 }
 
+bool has_adaptive_gaps(const Campaign& campaign, const Plan& plan) {
+  if (campaign.execution.config_gap_written) return false;
+  if (campaign.thermal.mode != Thermal::Mode::automatic)
+    return campaign.thermal.mode == Thermal::Mode::adaptive;
+  return std::ranges::any_of(plan.experiments, [&](const Experiment& experiment) {
+    const auto runner = runner_of(campaign, experiment);
+    return runner && runner->gpus && runner->gpus->kind != GpuWish::Kind::none;
+  });
+}
+
 }  // namespace
 
 Forecast forecast(const ForecastRequest& request) {
@@ -33,8 +43,7 @@ Forecast forecast(const ForecastRequest& request) {
   };
   Forecast result{.runs = plan.runs.size(),
                   .gap_seconds = gap_seconds(*request.campaign, plan.runs)};
-  result.adaptive_gaps =
-      !execution.config_gap_written && request.campaign->thermal.mode == Thermal::Mode::adaptive;
+  result.adaptive_gaps = has_adaptive_gaps(*request.campaign, plan);
   for (const PlannedRun& run : plan.runs) {
     if (!estimate(run.experiment)) ++result.unknown_runs;
     result.run_seconds += estimate(run.experiment).value_or(0);

@@ -116,7 +116,7 @@ std::string tidy_line(const TidyRow& from, const MetricValue& metric) {
   row.text(record.started_utc > 0 ? rfc3339(record.started_utc) : "");
   row.number(start_temperature(record))
       .text(record.host)
-      .text("")
+      .text(joined(record.gpus))
       .text(name_of(record.window.source));
   row.text(metric.name).number(metric.value).text(metric.unit);
   row.flag(record.valid && record.state == "completed").text(why_invalid(record));

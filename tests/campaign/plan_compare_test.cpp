@@ -142,6 +142,10 @@ TEST(Forecast, KnowsTheLengthOfFixedGapsAndThatAdaptiveOnesHaveNone) {
   campaign.thermal.mode = Thermal::Mode::adaptive;
   EXPECT_DOUBLE_EQ(expected(campaign, {}).gap_seconds, 0);
   EXPECT_TRUE(expected(campaign, {}).adaptive_gaps);
+  campaign.thermal.mode = Thermal::Mode::automatic;
+  EXPECT_FALSE(expected(campaign, {}).adaptive_gaps);
+  campaign.runner->gpus = GpuWish{.kind = GpuWish::Kind::count, .count = 1, .ids = {}};
+  EXPECT_TRUE(expected(campaign, {}).adaptive_gaps);
   campaign.execution.config_gap_written = true;
   EXPECT_FALSE(expected(campaign, {}).adaptive_gaps);
 }

@@ -10,8 +10,9 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import PROGRAM, Campaign, wait_for  # noqa: E402
+from campaign import PROGRAM, Campaign, merged, wait_for  # noqa: E402
 from check import Checks  # noqa: E402
+from gpu import GpuCampaign, device, local, uuid  # noqa: E402
 
 checks = Checks("thermal")
 TARGET, BAND = 45, 3
@@ -226,6 +227,54 @@ def changed_settings_are_protocol():
         campaign.write({"thermal": {"mode": "fixed"}, "execution": {"cycles": 2}})
         text = campaign.up(expect=None)
         assert "protocol: thermal.mode: off -> fixed" in text and "--accept-changes" in text, text
+
+
+def on_gpus(thermal, script):
+    changes = {
+        "axes": {"size": [1]},
+        "execution": {"cycles": 2},
+        "thermal": thermal,
+        "telemetry": {"interval_ms": 0},
+    }
+    return GpuCampaign(merged(changes, local("sleep 1", gpus=1)), script=script, name="thermal")
+
+
+@checks.statement
+def gpu_is_waited_for_without_a_word_in_the_file():
+    script = device(0, temperature="plant:90,30,20")
+    with on_gpus({"target_c": TARGET, "band_c": BAND}, script) as campaign:
+        process = campaign.start_up()
+        campaign.wait("an expected end", lambda: "gap: GPU 0 at" in campaign.waits() and "about" in campaign.waits())
+        assert campaign.ended(process) == 0, campaign.said()
+        start = campaign.events("starting", "s1.c02")[0]
+        truth = campaign.script.stat().st_mtime + 20 * math.log(60 / (TARGET + BAND + 1 - 30))
+        assert truth - 0.2 < start["utc"] < truth + 1.5, (start["utc"] - truth, start)
+        assert start["gap"] == "in band" and start["celsius"] == {uuid(0): TARGET + BAND}, start
+        assert campaign.run_record("s1.c02")["start_temperatures_c"] == {uuid(0): TARGET + BAND}
+
+
+@checks.statement
+def driver_that_hangs_in_the_gap_makes_it_fixed():
+    script = device(0, temperature="plant:90,30,2000")
+    with on_gpus({"target_c": TARGET, "band_c": BAND, "max_wait": 20}, script) as campaign:
+        process = campaign.start_up()
+        campaign.until("gap_started")
+        campaign.script.write_text(script + "hang nvmlDeviceGetTemperature\n")
+        assert campaign.ended(process) == 0, campaign.said()
+        gaps = [(gap["reason"], gap["until"]["length"]) for gap in campaign.events("gap_started")]
+        assert gaps == [("adaptive", 20), ("fixed", 20)], gaps
+        start = campaign.events("starting", "s1.c02")[0]
+        assert start["gap"] == "fixed" and 20 <= start["gap_s"] < 21.5, start
+        assert "no temperature can be read: it did not answer within 5 s" in campaign.said(), campaign.said()
+
+
+@checks.statement
+def gpu_without_a_sensor_is_given_a_fixed_gap():
+    script = device(0) + "error nvmlDeviceGetTemperature * 3\n"
+    with on_gpus({"max_wait": 3}, script) as campaign:
+        text = campaign.up()
+        assert "no temperature can be read: GPU 0: nvmlDeviceGetTemperature: Not Supported" in text, text
+        assert campaign.run_record("s1.c02")["gap_reason"] == "fixed"
 
 
 if NAMESPACE is None:
