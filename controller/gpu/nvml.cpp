@@ -84,6 +84,12 @@ struct Nvml::Table {
     bind(mig_mode, {"nvmlDeviceGetMigMode"});
     bind(mig_slots, {"nvmlDeviceGetMaxMigDeviceCount"});
     bind(mig_instance, {"nvmlDeviceGetMigDeviceHandleByIndex"});
+    bind(set_power_limit, {"nvmlDeviceGetPowerManagementLimit"});
+    bind(default_power_limit, {"nvmlDeviceGetPowerManagementDefaultLimit"});
+    bind(persistence, {"nvmlDeviceGetPersistenceMode"});
+    bind(ecc, {"nvmlDeviceGetEccMode"});
+    bind(max_clock, {"nvmlDeviceGetMaxClockInfo"});
+    bind(application_clock, {"nvmlDeviceGetApplicationsClock"});
   }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
@@ -112,6 +118,10 @@ struct Nvml::Table {
   Processes compute, graphics;
   int (*mig_mode)(Handle, unsigned*, unsigned*);
   int (*mig_instance)(Handle, unsigned, Handle*);
+  Number set_power_limit, default_power_limit, persistence;
+  int (*ecc)(Handle, unsigned*, unsigned*);
+  int (*max_clock)(Handle, int, unsigned*);
+  int (*application_clock)(Handle, int, unsigned*);
 
   std::string words_of(const char* call_name, int code) const {
     const char* words = error_string == nullptr ? nullptr : error_string(code);
@@ -389,6 +399,48 @@ Reading<Nvml::Handle> Nvml::mig_instance(Handle device, unsigned slot) const {
   if (code == not_found) return Reading<Handle>::of(nullptr);
   if (code != success) return Reading<Handle>::unavailable(table_->words_of(name, code));
   return Reading<Handle>::of(instance);
+}
+
+Reading<double> Nvml::watts(const char* name, int (*function)(Handle, unsigned*),
+                            Handle device) const {
+  unsigned milliwatts = 0;
+  const std::string why = call(name, function, device, &milliwatts);
+  return why.empty() ? Reading<double>::of(milliwatts / 1000.0) : Reading<double>::unavailable(why);
+}
+
+Reading<double> Nvml::set_power_limit(Handle device) const {
+  return watts("nvmlDeviceGetPowerManagementLimit", table_->set_power_limit, device);
+}
+
+Reading<double> Nvml::default_power_limit(Handle device) const {
+  return watts("nvmlDeviceGetPowerManagementDefaultLimit", table_->default_power_limit, device);
+}
+
+Reading<bool> Nvml::persistence(Handle device) const {
+  unsigned mode = 0;
+  const std::string why = call("nvmlDeviceGetPersistenceMode", table_->persistence, device, &mode);
+  return why.empty() ? Reading<bool>::of(mode != 0) : Reading<bool>::unavailable(why);
+}
+
+Reading<bool> Nvml::ecc(Handle device) const {
+  unsigned current = 0, pending = 0;
+  const std::string why = call("nvmlDeviceGetEccMode", table_->ecc, device, &current, &pending);
+  return why.empty() ? Reading<bool>::of(current != 0) : Reading<bool>::unavailable(why);
+}
+
+Reading<unsigned> Nvml::clock(const char* name, int (*function)(Handle, int, unsigned*),
+                              Handle device, Domain what) const {
+  unsigned megahertz = 0;
+  const std::string why = call(name, function, device, static_cast<int>(what), &megahertz);
+  return why.empty() ? Reading<unsigned>::of(megahertz) : Reading<unsigned>::unavailable(why);
+}
+
+Reading<unsigned> Nvml::max_clock(Handle device, Domain what) const {
+  return clock("nvmlDeviceGetMaxClockInfo", table_->max_clock, device, what);
+}
+
+Reading<unsigned> Nvml::application_clock(Handle device, Domain what) const {
+  return clock("nvmlDeviceGetApplicationsClock", table_->application_clock, device, what);
 }
 
 }  // namespace controller::gpu

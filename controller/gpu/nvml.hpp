@@ -82,6 +82,16 @@ class Nvml {
   Reading<unsigned> mig_slots(Handle device) const;
   Reading<Handle> mig_instance(Handle device, unsigned slot) const;  // nullptr: the slot is empty
 
+  // How a GPU is set up; a MIG instance is told nothing of it.
+  Reading<double> set_power_limit(Handle device) const;  // watts, as an administrator has it
+  Reading<double> default_power_limit(Handle device) const;
+  Reading<bool> persistence(Handle device) const;
+  Reading<bool> ecc(Handle device) const;
+  enum class Domain { graphics = 0, memory = 2 };                 // nvmlClockType_t
+  Reading<unsigned> max_clock(Handle device, Domain what) const;  // MHz
+  // The clock that work is to have, where one is set.
+  Reading<unsigned> application_clock(Handle device, Domain what) const;
+
  private:
   struct Table;
   explicit Nvml(std::unique_ptr<Table> table);
@@ -91,6 +101,9 @@ class Nvml {
   static int fill(int (*function)(Parameters...), T& into, Arguments... arguments);
   int clock_mhz(Handle device, int type, double& value) const;
   int violation_s(Handle device, int policy, double& value) const;
+  Reading<double> watts(const char* name, int (*function)(Handle, unsigned*), Handle device) const;
+  Reading<unsigned> clock(const char* name, int (*function)(Handle, int, unsigned*), Handle device,
+                          Domain what) const;
   std::unique_ptr<Table> table_;
 };
 

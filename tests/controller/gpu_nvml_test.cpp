@@ -145,6 +145,28 @@ TEST(Nvml, ReadingsAreTakenAnewAtEachCall) {
   EXPECT_EQ(*opened.nvml->temperature(*first), 77);
 }
 
+TEST(Nvml, TellsHowAGpuIsSetUpAndWhyNotWhereItDoesNot) {
+  const NvmlScript script(
+      "gpu 0 uuid=GPU-a set_limit=350000 default_limit=700000 persistence=1 ecc=0 "
+      "max_graphics=1980 max_memory=2619 app_memory=2600\n");
+  const gpu::Nvml::Opened opened = gpu::Nvml::open(stub_library);
+  ASSERT_NE(opened.nvml, nullptr) << opened.why;
+  const gpu::Nvml& nvml = *opened.nvml;
+  const gpu::Nvml::Handle first = *nvml.device(0);
+  EXPECT_DOUBLE_EQ(*nvml.set_power_limit(first), 350);
+  EXPECT_DOUBLE_EQ(*nvml.default_power_limit(first), 700);
+  EXPECT_TRUE(*nvml.persistence(first));
+  EXPECT_FALSE(*nvml.ecc(first));
+  EXPECT_EQ(*nvml.max_clock(first, gpu::Nvml::Domain::graphics), 1980U);
+  EXPECT_EQ(*nvml.max_clock(first, gpu::Nvml::Domain::memory), 2619U);
+  EXPECT_EQ(*nvml.application_clock(first, gpu::Nvml::Domain::memory), 2600U);
+  EXPECT_EQ(nvml.application_clock(first, gpu::Nvml::Domain::graphics).why,
+            "nvmlDeviceGetApplicationsClock: Not Supported");
+  const gpu::Nvml::Opened old = gpu::Nvml::open(old_stub_library);
+  EXPECT_EQ(old.nvml->persistence(*old.nvml->device(0)).why,
+            "nvmlDeviceGetPersistenceMode: not in this driver's library");
+}
+
 TEST(Within, GivesTheAnswerOrWhatWasThrown) {
   EXPECT_EQ(gpu::within(30, [] { return 7; }), 7);
   EXPECT_THROW(gpu::within(30, []() -> int { throw std::runtime_error("no"); }),

@@ -1,12 +1,10 @@
 """Runs as execs in a container that is held alive: nothing leaks, nothing is lost, a container that dies is made anew."""
 
 import contextlib
-import datetime
 import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
@@ -86,39 +84,6 @@ def exit_codes_and_signals_are_those_of_the_payload():
         campaign.up(expect=1)
         ends = {r["run"]: (r["class"], r["exit_code"], r["signal"]) for r in failed_records(campaign)}
         assert ends == {"s1.c01": ("payload", 7, None), "s2.c01": ("payload", None, 11)}, ends
-
-
-def die_events(campaign):
-    """The moments at which the engine says that containers of this campaign died, seconds since the epoch."""
-    return subprocess.Popen(
-        ["docker", "events", "--filter", "event=die", "--filter", f"label=campaignctl.campaign={campaign.name}",
-         "--format", "{{.TimeNano}}"],
-        stdout=subprocess.PIPE, text=True,
-    )
-
-
-@checks.alone
-def a_container_that_dies_every_third_run_is_noticed_and_made_anew():
-    # TERM for the main process of the container, from within a run.
-    task = """[ $((CAMPAIGN_CYCLE % 3)) != 0 ] || [ "$CAMPAIGN_ATTEMPT" != 1 ] || { kill -TERM 1; sleep 60; }"""
-    changes = {"axes": {"size": [1]}, "execution": {"cycles": 9}}
-    with Campaign(merged(SMALL, changes), name="third", task=task) as campaign:
-        events = die_events(campaign)
-        campaign.up()
-        events.terminate()
-        deaths = [int(line) / 1e9 for line in events.stdout][:3]
-        campaign.assert_complete(starts=2)
-        failed = failed_records(campaign)
-        assert [(r["run"], r["class"]) for r in failed] == [(f"s1.c0{n}", "infra") for n in (3, 6, 9)], failed
-        containers = {r["container_id"] for r in run_records(campaign)}
-        assert len(containers) == 4, containers
-        noticed = [
-            datetime.datetime.fromisoformat(r["t"].replace("Z", "+00:00")).timestamp()
-            for r in campaign.events("exited")
-            if r["attempt"] == 1 and r["run"] in ("s1.c03", "s1.c06", "s1.c09")
-        ]
-        delays = sorted(after - death for death, after in zip(deaths, noticed))
-        assert len(delays) == 3 and delays[1] < 0.1, f"noticed after {delays} s"
 
 
 @checks.statement

@@ -26,16 +26,11 @@ class Checks:
         self.failed = False
         self.printing = threading.Lock()
 
-    def add(self, name, function, alone=False):
-        self.all.append((f"{self.prefix}.{name}", function, alone))
+    def add(self, name, function):
+        self.all.append((f"{self.prefix}.{name}", function))
 
     def statement(self, function):
         self.add(function.__name__, function)
-        return function
-
-    def alone(self, function):
-        """A statement beside which no other may run."""
-        self.add(function.__name__, function, alone=True)
         return function
 
     def carry_out(self, name, function):
@@ -55,11 +50,7 @@ class Checks:
         pattern = re.compile(sys.argv[1] if len(sys.argv) > 1 else "")
         chosen = [entry for entry in self.all if pattern.search(entry[0])]
         with concurrent.futures.ThreadPoolExecutor(WIDTH) as pool:
-            work = [pool.submit(self.carry_out, n, f) for n, f, alone in chosen if not alone]
-            concurrent.futures.wait(work)
-        for name, function, alone in chosen:
-            if alone:
-                self.carry_out(name, function)
+            concurrent.futures.wait([pool.submit(self.carry_out, name, function) for name, function in chosen])
         sys.exit(1 if self.failed else 0)
 
 

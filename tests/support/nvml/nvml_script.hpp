@@ -12,7 +12,10 @@
 //                                       (bytes), temperature (C), power (mW), sm and
 //                                       memory_clock (MHz), utilisation (%), reasons (bits of
 //                                       clocks events), slots (> 0: in MIG mode, with room for so
-//                                       many instances). The name takes the rest of the line.
+//                                       many instances); set_limit and default_limit (mW),
+//                                       persistence and ecc (0, 1), max_graphics, max_memory,
+//                                       app_graphics and app_memory (MHz). The name takes the rest
+//                                       of the line.
 //                                       thermal_rate, power_rate: the share of time for which the
 //                                       violation counters grow. energy_step=MS: an energy counter,
 //                                       the integral of the power, brought up to date so often;

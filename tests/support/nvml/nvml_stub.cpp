@@ -344,4 +344,38 @@ NVML_CALL(int, "nvmlDeviceGetPowerUsage", device_get_power_usage,
   return small_number_key("nvmlDeviceGetPowerUsage", device, "power", milliwatts);
 }
 
+NVML_CALL(int, "nvmlDeviceGetPowerManagementLimit", device_get_power_management_limit,
+          (void* device, unsigned* milliwatts)) {
+  return small_number_key("nvmlDeviceGetPowerManagementLimit", device, "set_limit", milliwatts);
+}
+
+NVML_CALL(int, "nvmlDeviceGetPowerManagementDefaultLimit",
+          device_get_power_management_default_limit, (void* device, unsigned* milliwatts)) {
+  return small_number_key("nvmlDeviceGetPowerManagementDefaultLimit", device, "default_limit",
+                          milliwatts);
+}
+
+NVML_CALL(int, "nvmlDeviceGetPersistenceMode", device_get_persistence_mode,
+          (void* device, unsigned* mode)) {
+  return small_number_key("nvmlDeviceGetPersistenceMode", device, "persistence", mode);
+}
+
+NVML_CALL(int, "nvmlDeviceGetEccMode", device_get_ecc_mode,
+          (void* device, unsigned* current, unsigned* pending)) {
+  *pending = 0;
+  return small_number_key("nvmlDeviceGetEccMode", device, "ecc", current);
+}
+
+NVML_CALL(int, "nvmlDeviceGetMaxClockInfo", device_get_max_clock_info,
+          (void* device, int type, unsigned* megahertz)) {
+  return small_number_key("nvmlDeviceGetMaxClockInfo", device,
+                          type == 0 ? "max_graphics" : "max_memory", megahertz);
+}
+
+NVML_CALL(int, "nvmlDeviceGetApplicationsClock", device_get_applications_clock,
+          (void* device, int type, unsigned* megahertz)) {
+  return small_number_key("nvmlDeviceGetApplicationsClock", device,
+                          type == 0 ? "app_graphics" : "app_memory", megahertz);
+}
+
 #endif
