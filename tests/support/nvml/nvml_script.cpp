@@ -89,8 +89,10 @@ void take_line(Script& script, std::istringstream line) {
     line >> call >> where >> code;
     script.errors[call + " " + where] = code;
   } else if (word == "hang") {
-    line >> where;
-    script.hanging[where] = true;
+    std::string call;
+    line >> call;
+    if (!(line >> where)) where = "*";
+    script.hanging.insert(call + " " + where);
   }
 }
 

@@ -25,7 +25,7 @@
 //   process WHERE pid=P [memory=BYTES] [graphics=1] [from=S] [until=S]     WHERE is N or N:S;
 //                                       without memory the driver does not account for it
 //   error CALL WHERE CODE               this call fails; WHERE is N, N:S or *
-//   hang CALL                           this call does not return
+//   hang CALL [WHERE]                   this call does not return
 //
 // A number is "7", or changes with time: "0:7,2.5:30" is 7 and 30 from 2.5 seconds on,
 // "sine:MEAN:SWING:PERIOD" goes up and down. A key that a GPU does not have is not supported.
@@ -33,6 +33,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,8 @@ struct Script {
   int cuda = 12040;
   std::map<std::string, Keys> devices;  // by "N" or "N:S"
   std::vector<std::pair<std::string, Keys>> processes;
-  std::map<std::string, int> errors;  // by "CALL WHERE"
-  std::map<std::string, bool> hanging;
+  std::map<std::string, int> errors;                             // by "CALL WHERE"
+  std::set<std::string> hanging;                                 // likewise
   std::map<std::string, std::map<std::string, Series>> numbers;  // by device, key
 };
 using ScriptPtr = std::shared_ptr<const Script>;

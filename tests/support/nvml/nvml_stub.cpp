@@ -50,7 +50,7 @@ void* handle_of(unsigned gpu, unsigned instance) { return places() + most_slots 
 
 // What every call begins with: hangs, or the code that it is to fail with.
 int begin(const Script& script, const std::string& call, const std::string& where) {
-  while (script.hanging.contains(call)) {
+  while (script.hanging.contains(call + " *") || script.hanging.contains(call + " " + where)) {
     const timespec long_time{3600, 0};
     nanosleep(&long_time, nullptr);
   }
