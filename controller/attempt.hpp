@@ -8,7 +8,7 @@
 #include "campaign/plan/plan.hpp"
 #include "campaign/results/results.hpp"
 #include "container/ephemeral.hpp"
-#include "controller/gpu/device.hpp"
+#include "controller/gpu/hold.hpp"
 
 namespace controller {
 
@@ -53,6 +53,7 @@ struct Attempt {
   bool pilot = false;
   int worker = 0, position = 0;
   std::vector<gpu::Device> devices;  // leased for it, in the order in which it sees them
+  std::unique_ptr<gpu::Hold> hold;   // of these
   Entry entry = Entry::fresh;
   bool resumed = false, repeated = false;
   bool cold = false;  // without warmup, in a container and a home of its own

@@ -358,7 +358,7 @@ std::vector<Field> container_rows() {
           .like("[infer, --prompts, \"1\"]"),
       section_field<&R::server>("server", "a server beside each run", server_section)
           .on(container_runner),
-      only_field("gpus", "devices of a run", "none"),
+      demand_field(),
   };
 }
 

@@ -136,6 +136,7 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.container_run = attempt.container_run;
   record.outcome = attempt.ending.outcome;
   record.overlap = context.campaign->execution.overlap == campaign::Overlap::gap ? "gap" : "always";
+  for (const gpu::Device& device : attempt.devices) record.gpus.push_back(device.uuid);
   record.neighbours = attempt.neighbours;
   if (attempt.ending.oom_killed && attempt.cls == FailureClass::none)
     record.notes.push_back(

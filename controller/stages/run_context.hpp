@@ -11,6 +11,9 @@
 
 namespace controller {
 
+namespace gpu {
+class Broker;
+}
 namespace telemetry {
 class Recorder;
 }
@@ -34,6 +37,7 @@ struct RunContext {
   Progress* progress = nullptr;
   campaign::Environment environment;
   const Site* site = nullptr;               // null when nothing runs in containers
+  gpu::Broker* broker = nullptr;            // null when no run has GPUs
   telemetry::Recorder* recorder = nullptr;  // null when nothing is sampled
   std::function<Runner&(const Attempt&)> runner_of;
   std::function<Task<bool>()>
