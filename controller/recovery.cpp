@@ -137,16 +137,16 @@ class Recovery {
     switch (step.action) {
       case Action::adopt:
       case Action::unpause_adopt:
-        go_on(step, Entry::adopt);
+        co_await go_on(step, Entry::adopt);
         break;
       case Action::collect:
-        go_on(step, Entry::collect);
+        co_await go_on(step, Entry::collect);
         break;
       case Action::start_again:
-        go_on(step, Entry::start_again);
+        co_await go_on(step, Entry::start_again);
         break;
       case Action::create_again:
-        go_on(step, Entry::create_again);
+        co_await go_on(step, Entry::create_again);
         break;
       case Action::record_completed:
         record_completed(step);
@@ -173,13 +173,28 @@ class Recovery {
   }
 
   // A run that left the plan, or a pilot, is not gone on with: its container goes.
-  void go_on(const ReconcileStep& step, Entry entry) {
+  Task<> go_on(const ReconcileStep& step, Entry entry) {
     const auto found = index_.find(step.run);
-    if (found == index_.end()) return;
+    if (found == index_.end()) co_return co_await remove(step);
+    AttemptPtr attempt = taken_up(step, entry, found->second);
+    const std::string problem = take_up_devices(*attempt);
+    if (problem.empty() || attempt->started) {
+      if (!problem.empty())
+        attempt->notes.push_back("its devices were not held meanwhile: " + problem);
+      attempts_.push_back(std::move(attempt));
+      co_return;
+    }
+    context_.progress->note(step.run + " is drawn anew: " + problem);
+    co_await remove(step);
+    context_.ledger->append(
+        campaign::event::Released{.run = attempt->run, .attempt = attempt->number});
+  }
+
+  AttemptPtr taken_up(const ReconcileStep& step, Entry entry, std::size_t index) {
     const campaign::Plan& plan = context_.manifest->plan;
     const RunState& state = context_.ledger->fold().run(step.run);
     auto attempt = std::make_unique<Attempt>();
-    attempt->planned = plan.runs[found->second];
+    attempt->planned = plan.runs[index];
     attempt->experiment = &plan.experiments[attempt->planned.experiment];
     attempt->runner = &(*input_.runners)[attempt->planned.experiment];
     attempt->run = step.run;
@@ -211,17 +226,17 @@ class Recovery {
     attempt->pid = process.pid;
     attempt->pid_start = process.start;
     attempt->ending.started_utc = state.started_utc;
-    take_up_devices(state.gpus, *attempt);
-    attempts_.push_back(std::move(attempt));
+    return attempt;
   }
 
-  void take_up_devices(const std::string& uuids, Attempt& attempt) const {
-    if (uuids.empty() || !context_.broker) return;
+  // Who leases one of them by now; "" = it has them.
+  std::string take_up_devices(Attempt& attempt) const {
+    const std::string& uuids = context_.ledger->fold().run(attempt.run).gpus;
+    if (uuids.empty() || !context_.broker) return "";
     gpu::Broker::TakenUp taken = context_.broker->take_up(uuids);
     attempt.hold = std::move(taken.hold);
     attempt.devices = std::move(taken.devices);
-    if (!taken.problem.empty())
-      attempt.notes.push_back("its devices were not held meanwhile: " + taken.problem);
+    return taken.problem;
   }
 
   void record_completed(const ReconcileStep& step) {

@@ -176,9 +176,7 @@ AttemptPtr Sequencer::draw(int worker, bool look_ahead, double* wait_until) {
   if (drawn.kind == Drawn::Kind::wait_until) *wait_until = drawn.until_utc;
   if (drawn.kind == Drawn::Kind::done) *wait_until = 0;
   if (drawn.kind != Drawn::Kind::run || context_.stop->no_new_runs()) return nullptr;
-  const bool enters =
-      plan_.runs[drawn.index].cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
-  if (context_.stop->level() == StopLevel::after_cycle && enters) {
+  if (context_.stop->level() == StopLevel::after_cycle && enters(plan_.runs[drawn.index].cycle)) {
     context_.stop->raise(StopLevel::after_run, context_.stop->reason());
     return nullptr;
   }
@@ -221,24 +219,49 @@ AttemptPtr Sequencer::make_pilot(std::uint32_t experiment, int worker) {
 Task<bool> Sequencer::begin(Attempt& attempt) {
   std::string refused;
   if (context_.broker && context_.broker->needs(attempt.planned.experiment)) {
-    gpu::Broker::Obtained obtained =
-        co_await context_.broker->obtain({.experiment = attempt.planned.experiment,
-                                          .worker = attempt.worker,
-                                          .waits = [this](const std::string& why) {
-                                            context_.wait_reason =
-                                                why.empty() ? "" : "GPUs: " + why;
-                                          }});
-    attempt.hold = std::move(obtained.hold);
-    attempt.devices = std::move(obtained.devices);
-    refused = std::move(obtained.refused);
-    if (!attempt.hold && refused.empty()) {
+    refused = co_await lease_devices(attempt);
+    const bool without = !attempt.hold && refused.empty();
+    if (without || !may_begin(attempt) || (!refused.empty() && pauses_without(attempt, refused))) {
       put_back(attempt);
       co_return false;
     }
   }
   claim(attempt);
-  if (!refused.empty()) do_without(attempt, refused);
+  if (!refused.empty())
+    fail_early(attempt, FailureClass::infra,
+               "no GPU: " + refused + "; `gpus_wait` says how long to wait for it");
   co_return true;
+}
+
+// Why others keep it from them; "" = it has them, or may not begin any more.
+Task<std::string> Sequencer::lease_devices(Attempt& attempt) {
+  try {
+    gpu::Broker::Obtained obtained = co_await context_.broker->obtain(
+        {.experiment = attempt.planned.experiment,
+         .worker = attempt.worker,
+         .waits =
+             [this](const std::string& why) {
+               context_.wait_reason = why.empty() ? "" : "GPUs: " + why;
+             },
+         .given_up = [this, &attempt] { return !may_begin(attempt); }});
+    attempt.hold = std::move(obtained.hold);
+    attempt.devices = std::move(obtained.devices);
+    co_return obtained.refused;
+  } catch (const std::exception& error) {
+    if (is_fatal(error)) throw;
+    co_return error.what();
+  }
+}
+
+// What was asked for since it was drawn counts too.
+bool Sequencer::may_begin(const Attempt& attempt) const {
+  return !context_.stop->no_new_runs() &&
+         (attempt.pilot || context_.stop->level() != StopLevel::after_cycle ||
+          !enters(attempt.planned.cycle));
+}
+
+bool Sequencer::enters(int cycle) const {
+  return cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
 }
 
 void Sequencer::put_back(const Attempt& attempt) {
@@ -250,20 +273,18 @@ void Sequencer::put_back(const Attempt& attempt) {
   pilots_.push_front(attempt.planned.experiment);
 }
 
-// Others hold its devices, and have been waited for long enough.
-void Sequencer::do_without(Attempt& attempt, const std::string& why) {
-  const campaign::GpusWait& wait = context_.broker->wait();
-  fail_early(attempt, FailureClass::infra,
-             "no GPU: " + why + "; `gpus_wait` says how long to wait for it");
-  if (wait.then != campaign::GpusWait::Then::pause || !end_.paused.empty()) return;
-  end_.paused = "no GPU for " + attempt.run + ": " + why;
+// Others hold its devices, and have been waited for long enough: whether the campaign pauses.
+bool Sequencer::pauses_without(const Attempt& attempt, const std::string& why) {
+  if (context_.broker->wait().then != campaign::GpusWait::Then::pause) return false;
+  if (end_.paused.empty()) end_.paused = "no GPU for " + attempt.run + ": " + why;
   context_.stop->raise(StopLevel::after_run, end_.paused);
+  return true;
 }
 
 bool Sequencer::crosses(const Attempt& attempt) const {
   if (context_.campaign->execution.structure == campaign::Structure::grouped)
     return drawn_any_ && attempt.planned.experiment != last_experiment_;
-  return attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
+  return enters(attempt.planned.cycle);
 }
 
 void Sequencer::claim(Attempt& attempt) {

@@ -41,7 +41,10 @@ class Sequencer {
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
   Task<bool> begin(Attempt& attempt);
   void put_back(const Attempt& attempt);
-  void do_without(Attempt& attempt, const std::string& why);
+  Task<std::string> lease_devices(Attempt& attempt);
+  bool may_begin(const Attempt& attempt) const;
+  bool enters(int cycle) const;
+  bool pauses_without(const Attempt& attempt, const std::string& why);
   void claim(Attempt& attempt);
   bool crosses(const Attempt& attempt) const;
   bool prepares_ahead() const;

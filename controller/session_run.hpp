@@ -13,7 +13,9 @@ namespace controller {
 
 namespace gpu {
 class Broker;
+struct Inventory;
 struct Neighbours;
+struct Pool;
 }  // namespace gpu
 namespace telemetry {
 class Recorder;
@@ -48,7 +50,11 @@ class SessionRun {
   // session_devices.cpp: which GPUs the runs may have; what cannot be had is an error before
   // anything starts.
   void make_broker();
-  std::vector<campaign::GpuWish> gpu_wishes();
+  std::optional<campaign::GpuWish> gpu_wish_of(const campaign::Experiment& experiment) const;
+  std::vector<campaign::GpuWish> gpu_wishes() const;
+  std::set<std::uint32_t> experiments_to_run() const;
+  gpu::Pool gpu_pool(const gpu::Inventory& inventory);
+  Task<std::vector<container::ContainerSummary>> containers_with_gpus();
   Task<gpu::Neighbours> device_neighbours();
   void begin_journal();
   // --new over an unfinished session: its containers go first, and its journal says why.

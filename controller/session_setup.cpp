@@ -88,10 +88,10 @@ void SessionRun::connect() {
                     .images = images(),
                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
   take_image_identities();
+  // What an abandoned session left goes first: it may have the project's names, and GPUs.
+  if (state_.abandoned) during_setup(sweep(*engine_, read_session(*state_.abandoned).manifest.uid));
   if (!project_) return;
   const auto given_up = [this] { return loop_.stop.now(); };
-  // What an abandoned session left goes first: it may have the project's names.
-  if (state_.abandoned) during_setup(sweep(*engine_, read_session(*state_.abandoned).manifest.uid));
   if (!run_until_done(loop_.io, refuse_foreign(*engine_, *project_, state_.manifest.uid), given_up))
     stopped_early();
 }

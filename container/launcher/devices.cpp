@@ -78,6 +78,9 @@ std::string named(const std::string& first, const std::string& second) {
   return second.empty() ? first : first + " (" + second + ")";
 }
 
+// The driver shows question marks for a GPU that it has not initialised yet.
+std::string known_uuid(const std::string& text) { return text.find('?') == text.npos ? text : ""; }
+
 // What is wrong with one of the expected.
 std::string fault(const ExpectedGpus::Gpu& wanted, const SeenGpus& seen) {
   if (wanted.file.empty()) {
@@ -144,7 +147,7 @@ SeenGpus see_gpus(const std::string& root) {
     const std::string text = content(listed + address + "/information");
     const std::string file = nvidia + field(text, "Device Minor");
     for (auto& gpu : seen.all)
-      if (gpu.file == file) gpu.uuid = field(text, "GPU UUID");
+      if (gpu.file == file) gpu.uuid = known_uuid(field(text, "GPU UUID"));
   }
   for (int number : numbered(top + "/dev/dri", "renderD"))
     seen.all.push_back({.file = render + std::to_string(number), .uuid = {}});

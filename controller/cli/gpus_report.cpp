@@ -160,7 +160,7 @@ Json places_json(const GpusReport& report) {
 GpusRequest gpus_request() {
   return {.discovery = {},
           .environment = campaign::process_environment(),
-          .lease_folder = gpu::lease_folder,
+          .lease_folder = gpu::lease_folder().string(),
           .select = ""};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <limits>
 #include <system_error>
 
 #include "controller/gpu/bounded.hpp"
@@ -10,7 +11,8 @@
 namespace controller::gpu {
 namespace {
 
-constexpr double pause = 0.25;          // between two looks at devices that others hold
+constexpr double first_pause = 0.25;  // between two looks at devices that others hold, growing
+constexpr double last_pause = 2;
 constexpr double first_glance = 0.002;  // between looks whether a driver has answered, growing
 constexpr double last_glance = 0.1;
 
@@ -23,18 +25,6 @@ bool runs_in(std::int64_t pid, const std::vector<std::string>& containers) {
   return false;
 }
 
-// Without the processes of our own containers, and what they use.
-Device without_ours(Device device, const std::vector<std::string>& ours) {
-  if (ours.empty() || !device.processes) return device;
-  std::erase_if(*device.processes.value, [&](const DeviceProcess& process) {
-    if (!runs_in(process.pid, ours)) return false;
-    if (device.memory && process.memory)
-      device.memory.value->used -= std::min(device.memory->used, *process.memory);
-    return true;
-  });
-  return device;
-}
-
 std::string why_of(const std::string& uuid, const Taken& leased, const Taken& unready) {
   const auto other = leased.find(uuid);
   if (other != leased.end()) return other->second;
@@ -43,6 +33,34 @@ std::string why_of(const std::string& uuid, const Taken& leased, const Taken& un
 }
 
 }  // namespace
+
+Device without(const std::vector<std::string>& containers, Device device) {
+  if (containers.empty() || !device.processes) return device;
+  std::erase_if(*device.processes.value, [&](const DeviceProcess& process) {
+    if (!runs_in(process.pid, containers)) return false;
+    if (!process.memory)
+      device.memory = Reading<DeviceMemory>::unavailable("a process is not accounted for");
+    else if (device.memory)
+      device.memory.value->used -= std::min(device.memory->used, *process.memory);
+    return true;
+  });
+  return device;
+}
+
+// On a thread of its own, since a driver may hang, and may outlive all of us.
+Task<std::optional<Inventory>> discover_meanwhile(const DiscoveryRequest& request, Wake& wake,
+                                                  std::function<bool()> given_up) {
+  auto answer = begun([request] { return discover(request); });
+  const campaign::Clock& clock = campaign::system_clock();
+  const double until = clock.boottime() + 3 * request.patience;
+  for (double glance = first_glance; clock.boottime() < until && !given_up();
+       glance = std::min(2 * glance, last_glance)) {
+    if (answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+      co_return answer.get();
+    co_await wake.wait(glance);
+  }
+  co_return std::nullopt;
+}
 
 std::string uuids_of(const std::vector<Device>& devices) {
   std::string text;
@@ -64,25 +82,24 @@ bool Broker::is_next(const Wait& wait) const {
   return true;
 }
 
-// On a thread of its own, since a driver may hang; looked after from here, so that it may outlive
-// all of us.
-Task<std::optional<Inventory>> Broker::look() {
-  auto answer = begun([request = parts_.discovery] { return discover(request); });
-  const double until = parts_.clock->boottime() + 3 * parts_.discovery.patience;
-  for (double glance = first_glance; parts_.clock->boottime() < until;
-       glance = std::min(2 * glance, last_glance)) {
-    if (answer.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
-      co_return answer.get();
-    co_await parts_.wake->wait(glance);
-  }
-  co_return std::nullopt;
+Placed Broker::place_now(const Ask& ask, const std::set<std::string>& busy) const {
+  static const std::map<std::string, int> unused;
+  static const std::vector<std::string> none;
+  const auto used = used_.find(ask.experiment);
+  const auto last = last_.find(ask.worker);
+  return place({.demand = demand(ask.experiment),
+                .how = parts_.placement,
+                .used = used == used_.end() ? unused : used->second,
+                .busy = busy,
+                .last = last == last_.end() ? none : last->second});
 }
 
-Task<Broker::Seen> Broker::observe(const Demand& demand) {
+Task<Broker::Seen> Broker::observe(const Ask& ask) {
   const Neighbours neighbours = parts_.neighbours ? co_await parts_.neighbours() : Neighbours{};
-  const std::optional<Inventory> inventory = co_await look();
+  const std::optional<Inventory> inventory =
+      co_await discover_meanwhile(parts_.discovery, *parts_.wake, ask.given_up);
   Seen seen;
-  for (const Device& candidate : demand.candidates) {
+  for (const Device& candidate : demand(ask.experiment).candidates) {
     const std::string& uuid = candidate.uuid;
     const auto listed = neighbours.taken.find(uuid);
     if (listed != neighbours.taken.end()) seen.leased[uuid] = listed->second;
@@ -98,25 +115,28 @@ Task<Broker::Seen> Broker::observe(const Demand& demand) {
       continue;
     }
     seen.devices.push_back(*now);
-    const std::string why = why_not_free(without_ours(*now, neighbours.ours));
+    const std::string why = why_not_free(without(neighbours.ours, *now));
     if (!why.empty()) seen.unready[uuid] = why;
   }
   co_return seen;
 }
 
-std::unique_ptr<Hold> Broker::lease(const std::vector<Device>& devices, std::string& holder) {
+Hold::Leases Broker::lease(const std::vector<Device>& devices, std::string& holder) const {
   Hold::Leases leases;
-  std::vector<std::string> uuids;
   for (const Device& device : devices) {
     Lease::Attempt attempt = Lease::take(
         {.folder = parts_.leases, .uuid = device.uuid, .campaign = parts_.campaign}, *parts_.clock);
-    if (!attempt.lease) {
+    if (attempt.lease)
+      leases.push_back(std::move(attempt.lease));
+    else
       holder = "GPU " + device.index + " is leased by " + attempt.holder;
-      return nullptr;
-    }
-    leases.push_back(std::move(attempt.lease));
-    uuids.push_back(device.uuid);
   }
+  return leases;
+}
+
+std::unique_ptr<Hold> Broker::hold(const std::vector<Device>& devices, Hold::Leases leases) {
+  std::vector<std::string> uuids;
+  for (const Device& device : devices) uuids.push_back(device.uuid);
   busy_.insert(uuids.begin(), uuids.end());
   return std::make_unique<Hold>(std::move(leases), [this, uuids] {
     for (const std::string& uuid : uuids) busy_.erase(uuid);
@@ -126,45 +146,43 @@ std::unique_ptr<Hold> Broker::lease(const std::vector<Device>& devices, std::str
 
 // nullopt: it has to wait on; why stands in `wait`.
 std::optional<Broker::Obtained> Broker::decide(const Ask& ask, Wait& wait, const Seen& seen) {
-  std::set<std::string> others;
-  for (const auto& [uuid, why] : seen.leased) others.insert(uuid);
-  for (const auto& [uuid, why] : seen.unready) others.insert(uuid);
   std::set<std::string> taken = busy_;
-  taken.insert(others.begin(), others.end());
-  Placed placed = place({.demand = demand(ask.experiment),
-                         .how = parts_.placement,
-                         .used = used_[ask.experiment],
-                         .busy = taken,
-                         .last = last_[ask.worker]});
+  for (const auto& [uuid, why] : seen.leased) taken.insert(uuid);
+  for (const auto& [uuid, why] : seen.unready) taken.insert(uuid);
+  Placed placed = place_now(ask, taken);
   if (!placed.devices.empty()) {
-    auto hold = lease(placed.devices, wait.why);
-    if (hold) {
-      last_[ask.worker].clear();
-      for (Device& device : placed.devices) {
-        last_[ask.worker].push_back(device.uuid);
-        for (const Device& now : seen.devices)
-          if (now.uuid == device.uuid) device = now;
-      }
-      count(ask.experiment, uuids_of(placed.devices));
-      return Obtained{.hold = std::move(hold), .devices = std::move(placed.devices), .refused = {}};
+    Hold::Leases leases = lease(placed.devices, wait.why);
+    // Someone was quicker: the next look sees who.
+    if (leases.size() < placed.devices.size()) return std::nullopt;
+    last_[ask.worker].clear();
+    for (Device& device : placed.devices) {
+      last_[ask.worker].push_back(device.uuid);
+      for (const Device& now : seen.devices)
+        if (now.uuid == device.uuid) device = now;
     }
-    wait.patience = parts_.wait.seconds;
-  } else {
-    const auto foreign = std::find_if(placed.waits_for.begin(), placed.waits_for.end(),
-                                      [&](const auto& uuid) { return !busy_.contains(uuid); });
-    if (foreign == placed.waits_for.end()) {
-      wait.foreign_since.reset();
-      wait.why = placed.waits_for.front() + ": another run of this campaign has it";
-      return std::nullopt;
-    }
-    wait.why = *foreign + ": " + why_of(*foreign, seen.leased, seen.unready);
-    wait.patience = seen.leased.contains(*foreign) ? parts_.wait.seconds
-                                                   : std::max(parts_.wait.seconds, parts_.settling);
+    count(ask.experiment, uuids_of(placed.devices));
+    auto held = hold(placed.devices, std::move(leases));
+    return Obtained{.hold = std::move(held), .devices = std::move(placed.devices), .refused = {}};
   }
+  const auto foreign = std::find_if(placed.waits_for.begin(), placed.waits_for.end(),
+                                    [&](const auto& uuid) { return !busy_.contains(uuid); });
+  if (foreign == placed.waits_for.end()) return std::nullopt;
+  wait.why = *foreign + ": " + why_of(*foreign, seen.leased, seen.unready);
+  const double patience = seen.leased.contains(*foreign)
+                              ? parts_.wait.seconds
+                              : std::max(parts_.wait.seconds, parts_.settling);
   const double now = parts_.clock->boottime();
   if (!wait.foreign_since) wait.foreign_since = now;
-  if (now - *wait.foreign_since < wait.patience) return std::nullopt;
+  if (now - *wait.foreign_since < patience) return std::nullopt;
   return Obtained{.hold = nullptr, .devices = {}, .refused = wait.why};
+}
+
+// What only runs of ours stand in the way of; nothing: it may be had as far as they are concerned.
+std::string Broker::waits_for_ours(const Ask& ask, const Wait& wait) const {
+  if (!is_next(wait)) return "another run of this campaign is to have its devices first";
+  const Placed placed = place_now(ask, busy_);
+  return placed.devices.empty() ? placed.waits_for.front() + ": another run of this campaign has it"
+                                : "";
 }
 
 Task<Broker::Obtained> Broker::obtain(Ask ask) {
@@ -178,18 +196,23 @@ Task<Broker::Obtained> Broker::obtain(Ask ask) {
     }
   } const leave{*this, place_in_queue};
   Wait& wait = *place_in_queue;
-  while (!parts_.given_up()) {
-    if (is_next(wait)) {
-      const Seen seen = co_await observe(demand(ask.experiment));
-      if (auto obtained = decide(ask, wait, seen)) {
-        ask.waits("");
-        co_return std::move(*obtained);
-      }
-    } else {
-      wait.why = "another run of this campaign is to have its devices first";
+  for (double pause = first_pause; !ask.given_up();) {
+    const std::string ours = waits_for_ours(ask, wait);
+    if (!ours.empty()) {
+      wait.foreign_since.reset();
+      ask.waits(ours);
+      co_await parts_.wake->wait(std::numeric_limits<double>::infinity());
+      continue;
+    }
+    const Seen seen = co_await observe(ask);
+    if (ask.given_up()) break;
+    if (auto obtained = decide(ask, wait, seen)) {
+      ask.waits("");
+      co_return std::move(*obtained);
     }
     ask.waits(wait.why);
     co_await parts_.wake->wait(pause);
+    pause = std::min(2 * pause, last_pause);
   }
   ask.waits("");
   co_return Obtained{};
@@ -205,7 +228,7 @@ Broker::TakenUp Broker::take_up(const std::string& uuids) {
         if (known.uuid == uuid) device = known;
     taken.devices.push_back(std::move(device));
   }
-  if (!taken.devices.empty()) taken.hold = lease(taken.devices, taken.problem);
+  if (!taken.devices.empty()) taken.hold = hold(taken.devices, lease(taken.devices, taken.problem));
   return taken;
 }
 

@@ -3,7 +3,8 @@
 //
 // A device is free for a run when no other run of ours has it, nobody else leases it, no running
 // container of another campaign lists it, no process holds it and its memory is low. Processes of
-// our own containers that live on between runs do not count. One thread.
+// our own containers that live on between runs do not count. Only what others hold is looked for
+// again and again: a run that waits for one of ours leaves the machine alone. One thread.
 #pragma once
 
 #include <list>
@@ -25,14 +26,13 @@ struct BrokerParts {
   const campaign::Clock* clock = nullptr;
   Wake* wake = nullptr;
   std::string campaign;  // named in leases
-  std::filesystem::path leases = lease_folder;
+  std::filesystem::path leases = lease_folder();
   campaign::GpusWait wait;
   campaign::GpuPlacement placement = campaign::GpuPlacement::same;
   std::vector<Demand> demands;  // by experiment
   DiscoveryRequest discovery;
   std::function<Task<Neighbours>()>
-      neighbours;                  // of the engine; none = no containers are looked at
-  std::function<bool()> given_up;  // no new run is to begin
+      neighbours;  // of the engine; none = no containers are looked at
   // Seconds that a device has to become free after a run: its memory is given back late.
   double settling = 15;
 };
@@ -45,6 +45,7 @@ class Broker {
     std::uint32_t experiment = 0;
     int worker = 0;
     std::function<void(const std::string&)> waits;  // what for; "" = no more
+    std::function<bool()> given_up;                 // it is not to begin any more
   };
   struct Obtained {
     std::unique_ptr<Hold> hold;   // none: given up, or refused
@@ -54,8 +55,8 @@ class Broker {
   bool needs(std::uint32_t experiment) const { return demand(experiment).count > 0; }
   // Waits for others as `gpus_wait` says, for runs of ours as long as they take.
   Task<Obtained> obtain(Ask ask);
-  // Of a run that goes on under this controller: by UUIDs with commas. `problem`: someone else
-  // leases one by now.
+  // Of a run that goes on under this controller: by UUIDs with commas. They are kept from other
+  // runs of ours in any case. `problem`: someone else leases one by now.
   struct TakenUp {
     std::unique_ptr<Hold> hold;
     std::vector<Device> devices;
@@ -77,14 +78,16 @@ class Broker {
     std::uint32_t experiment = 0;
     std::optional<double> foreign_since;  // boottime
     std::string why;
-    double patience = 0;  // seconds that others are waited for
   };
   const Demand& demand(std::uint32_t experiment) const { return parts_.demands.at(experiment); }
   bool is_next(const Wait& wait) const;
-  Task<std::optional<Inventory>> look();
-  Task<Seen> observe(const Demand& demand);
+  std::string waits_for_ours(const Ask& ask, const Wait& wait) const;
+  Placed place_now(const Ask& ask, const std::set<std::string>& busy) const;
+  Task<Seen> observe(const Ask& ask);
   std::optional<Obtained> decide(const Ask& ask, Wait& wait, const Seen& seen);
-  std::unique_ptr<Hold> lease(const std::vector<Device>& devices, std::string& holder);
+  std::unique_ptr<Hold> hold(const std::vector<Device>& devices, Hold::Leases leases);
+  // Those that could be had, and whose the others are.
+  Hold::Leases lease(const std::vector<Device>& devices, std::string& holder) const;
 
   const BrokerParts parts_;
   std::list<Wait> queue_;
@@ -92,6 +95,13 @@ class Broker {
   std::map<std::uint32_t, std::map<std::string, int>> used_;
   std::map<int, std::vector<std::string>> last_;  // by worker
 };
+
+// Without the processes of these containers (ids), and what they use of its memory.
+Device without(const std::vector<std::string>& containers, Device device);
+// What a driver has, while the caller does other things; nullopt: it does not answer, or
+// `given_up`.
+Task<std::optional<Inventory>> discover_meanwhile(const DiscoveryRequest& request, Wake& wake,
+                                                  std::function<bool()> given_up);
 
 // "GPU-a,GPU-b"
 std::string uuids_of(const std::vector<Device>& devices);

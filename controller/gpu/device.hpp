@@ -35,6 +35,7 @@ struct DeviceProcess {
   std::int64_t pid = 0;
   std::string name, user;
   Reading<std::uint64_t> memory;  // bytes
+  bool graphics = false;          // it only draws: a display's, with which a run may share
 };
 
 // A whole GPU, or a MIG instance: a part of one that is handed out like a GPU.

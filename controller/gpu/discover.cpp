@@ -28,7 +28,11 @@ Device read_device(const Nvml& nvml, Nvml::Handle handle, std::string uuid) {
   }
   std::vector<DeviceProcess> processes;
   for (const Nvml::Process& process : *listed)
-    processes.push_back({.pid = process.pid, .name = "", .user = "", .memory = process.memory});
+    processes.push_back({.pid = process.pid,
+                         .name = "",
+                         .user = "",
+                         .memory = process.memory,
+                         .graphics = process.graphics});
   name_processes(processes);
   device.processes = Reading<std::vector<DeviceProcess>>::of(std::move(processes));
   return device;

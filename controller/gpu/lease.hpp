@@ -1,7 +1,8 @@
 // A device is one campaign's at a time, over all users of a host: a flock on a file of its name in
-// /run/lock, which its holder's death releases. Files are never removed. A folder there is sticky
-// and everybody's, so a file stays its maker's: others open it for reading, lock it all the same,
-// and cannot write their name. So the text names a holder only while the kernel's list of locks
+// lease_folder(), which its holder's death releases. Files are never removed. A folder there is
+// sticky and everybody's, so a file stays its maker's: others open it for reading, lock it all the
+// same, and cannot write their name. So the text names a holder only while the kernel's list of
+// locks
 // (/proc/locks) agrees with it; else the holder is named from /proc.
 #pragma once
 
@@ -14,13 +15,15 @@
 
 namespace controller::gpu {
 
-inline constexpr char lease_folder[] = "/run/lock";
+// /run/lock where that is everybody's (Debian), else /dev/shm: all users of a host come to the
+// same.
+std::filesystem::path lease_folder();
 
 // Released by the destructor or death.
 class Lease {
  public:
   struct Request {
-    std::filesystem::path folder = lease_folder;
+    std::filesystem::path folder = lease_folder();
     std::string uuid;
     std::string campaign;  // for those who ask who holds it
   };

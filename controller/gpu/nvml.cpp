@@ -276,7 +276,9 @@ Reading<std::vector<Nvml::Process>> Nvml::processes(Handle device) const {
     const int code = list_processes(function, device, infos);
     if (code == not_supported && !needed) continue;
     if (code != success) return List::unavailable(table_->words_of(name, code));
+    const std::size_t before = found.size();
     add_new(infos, found);
+    for (std::size_t i = before; i < found.size(); ++i) found[i].graphics = !needed;
   }
   return List::of(std::move(found));
 }

@@ -38,6 +38,7 @@ class Nvml {
   struct Process {
     std::int64_t pid = 0;
     Reading<std::uint64_t> memory;
+    bool graphics = false;  // it only draws: a display's
   };
 
   Reading<std::string> driver_version() const;

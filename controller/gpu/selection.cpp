@@ -94,9 +94,13 @@ Wish wish_of(const std::string& text) {
 }
 
 std::string why_not_free(const Device& device) {
-  if (device.processes && !device.processes->empty()) {
-    const DeviceProcess& process = device.processes->front();
-    const std::size_t more = device.processes->size() - 1;
+  std::vector<DeviceProcess> holders;
+  if (device.processes)
+    std::ranges::copy_if(*device.processes, std::back_inserter(holders),
+                         [](const DeviceProcess& process) { return !process.graphics; });
+  if (!holders.empty()) {
+    const DeviceProcess& process = holders.front();
+    const std::size_t more = holders.size() - 1;
     return "pid " + std::to_string(process.pid) +
            (process.name.empty() ? "" : " (" + process.name + ")") +
            (process.user.empty() ? "" : " of " + process.user) +

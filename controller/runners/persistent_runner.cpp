@@ -205,7 +205,7 @@ Task<bool> PersistentRunner::unhealthy(Held& held, const Attempt& attempt) {
   const container::ContainerState state = co_await parts_.engine->inspect(held.container->id());
   const std::string why = state.health.status == container::Health::unhealthy
                               ? "is unhealthy"
-                              : crowded(attempt.devices, check.gpu_memory_threshold_pct);
+                              : crowded(devices_of_client(attempt), check.gpu_memory_threshold_pct);
   if (why.empty()) co_return false;
   ++held.unhealthy_ends;
   parts_.note("container " + held.name + " " + why);

@@ -128,7 +128,11 @@ Task<> ServerSide::prepare(Attempt& attempt) {
 }
 
 Task<> ServerSide::make_ready(Attempt& attempt) {
-  if (!attempt.runner->server) co_return;
+  if (!attempt.runner->server) {
+    const auto kept = live_.find(attempt.worker);
+    if (kept != live_.end()) co_await drop(kept->second, attempt.grace());
+    co_return;
+  }
   Live& live = live_[attempt.worker];
   const Wanted server = wanted(attempt);
   if (!live.id.empty() && (live.hash != server.hash || live.ended))
@@ -252,7 +256,9 @@ Task<> ServerSide::conclude(Attempt& attempt) {
   const auto found = live_.find(attempt.worker);
   if (found == live_.end() || found->second.attempt != &attempt) co_return;
   Live& live = found->second;
-  const bool keep = attempt.runner->server->reuse == campaign::ServerReuse::while_same &&
+  // One that is kept keeps its GPUs, so beside other workers that might wait for them none is.
+  const bool alone = parts_.payload.campaign->execution.workers == 1 || attempt.devices.empty();
+  const bool keep = attempt.runner->server->reuse == campaign::ServerReuse::while_same && alone &&
                     !attempt.early_failure && !live.ended && !live.hash.empty();
   live.attempt = nullptr;
   const Live was{.logs = live.logs, .out_mark = live.out_mark, .err_mark = live.err_mark};

@@ -8,7 +8,8 @@ namespace campaign {
 namespace {
 
 TEST(SecretNames, AWholeWordMakesOne) {
-  for (const char* name : {"HF_TOKEN", "api-key", "KEY", "db_password", "AWS_SECRET_ACCESS_KEY"})
+  for (const char* name : {"HF_TOKEN", "api-key", "KEY", "db_password", "AWS_SECRET_ACCESS_KEY",
+                           "PGPASSWORD", "clientSecret", "accessKey"})
     EXPECT_TRUE(is_secret(name, "abc")) << name;
   for (const char* name : {"TOKENIZERS_PARALLELISM", "MAX_TOKENS", "KEYBOARD", "COMPASS", ""})
     EXPECT_FALSE(is_secret(name, "abc")) << name;

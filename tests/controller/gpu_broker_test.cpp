@@ -39,13 +39,13 @@ struct Site {
                        .nvidia_smi = "no-nvidia-smi",
                        .sysfs = "/nonexistent"},
          .neighbours = [this]() -> Task<gpu::Neighbours> { co_return neighbours; },
-         .given_up = [this] { return given_up; },
          .settling = settling});
   }
   Broker::Obtained obtain(Broker& from, std::uint32_t experiment, int worker = 0) {
     return loop.run(from.obtain({.experiment = experiment,
                                  .worker = worker,
-                                 .waits = [this](const std::string& why) { waits(why); }}));
+                                 .waits = [this](const std::string& why) { waits(why); },
+                                 .given_up = [this] { return given_up; }}));
   }
   void waits(const std::string& why) {
     if (!why.empty()) last_wait = why;
@@ -82,8 +82,10 @@ TEST(Broker, WhoCameFirstIsServedFirst) {
   auto first = site.obtain(broker, 0, 0);
   std::vector<std::string> served;
   const auto one = [&](std::uint32_t experiment, int worker) -> Task<> {
-    const auto obtained = co_await broker.obtain(
-        {.experiment = experiment, .worker = worker, .waits = [](const std::string&) {}});
+    const auto obtained = co_await broker.obtain({.experiment = experiment,
+                                                  .worker = worker,
+                                                  .waits = [](const std::string&) {},
+                                                  .given_up = [] { return false; }});
     served.push_back(std::to_string(experiment) + ":" + gpu::uuids_of(obtained.devices));
   };
   // The second wants both, and the free one is not given to the third meanwhile.

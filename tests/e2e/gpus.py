@@ -90,7 +90,8 @@ def who_does_not_want_to_wait_fails_or_pauses_and_says_who_holds_it():
             assert "campaign holder" in text, text
             go(holder)
             assert holder.ended(holder.started[0]) == 0
-            pauses.run("resume", pauses.name, "--retry", "*")
+            assert not pauses.events("claimed"), "a pause costs no attempt"
+            pauses.run("resume", pauses.name)
             assert pauses.run_records()[0]["gpus"] == [uuid(0)]
 
 
