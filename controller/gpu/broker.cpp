@@ -201,7 +201,8 @@ Task<Broker::Obtained> Broker::obtain(Ask ask) {
     if (!ours.empty()) {
       wait.foreign_since.reset();
       ask.waits(ours);
-      co_await parts_.wake->wait(std::numeric_limits<double>::infinity());
+      if (waits_for_ours(ask, wait) == ours && !ask.given_up())
+        co_await parts_.wake->wait(std::numeric_limits<double>::infinity());
       continue;
     }
     const Seen seen = co_await observe(ask);
