@@ -56,7 +56,9 @@ struct Attempt {
   std::unique_ptr<gpu::Hold> hold;   // of these
   Entry entry = Entry::fresh;
   bool resumed = false, repeated = false;
-  bool cold = false;  // without warmup, in a container and a home of its own
+  bool crosses = false;  // a cycle begins with it (in `grouped` order: the experiment changes)
+  campaign::GapEnd gap;  // before its start
+  bool cold = false;     // without warmup, in a container and a home of its own
 
   const campaign::Runner* runner = nullptr;  // effective, placeholders unfilled
   AttemptPaths paths;
@@ -77,8 +79,6 @@ struct Attempt {
   std::unique_ptr<container::ExitWitness> witness;
 
   double claimed_boottime = 0;  // CLOCK_BOOTTIME, seconds
-  double gap_length = 0;        // to be kept before its start, seconds
-  double gap_seconds = 0;       // waited in fact
   double looked_boottime = 0;   // when the runner was last asked whether it has ended
   double finished_boottime = 0;
   std::map<std::string, double> stages;  // name -> seconds

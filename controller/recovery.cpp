@@ -192,6 +192,7 @@ class Recovery {
     attempt->claimed = true;
     attempt->service = state.service;
     attempt->server_id = state.server;
+    attempt->gap = state.gap;
     attempt->worker = state.worker;
     attempt->paths = attempt_paths(context_.results, *attempt);
     attempt->container_name = state.container;

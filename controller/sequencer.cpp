@@ -58,7 +58,6 @@ Sequencer::Sequencer(SequencerInput input)
   for (AttemptPtr& attempt : input.recovered) {
     for (std::size_t i = 0; i < plan_.runs.size(); ++i)
       if (order_.id(i) == attempt->run) in_flight_.insert(i);
-    if (!attempt->started) attempt->gap_length = recovered_gap(*attempt);
     recovered_.push_back(std::move(attempt));
   }
   for (const auto& experiment : plan_.experiments)
@@ -261,32 +260,17 @@ void Sequencer::do_without(Attempt& attempt, const std::string& why) {
   context_.stop->raise(StopLevel::after_run, end_.paused);
 }
 
-double Sequencer::gap_length(const Attempt& attempt) const {
-  const campaign::Execution& execution = context_.campaign->execution;
-  const bool grouped = execution.structure == campaign::Structure::grouped;
-  const bool crosses = grouped
-                           ? drawn_any_ && attempt.planned.experiment != last_experiment_
-                           : attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
-  return crosses ? std::max(execution.config_gap_seconds, execution.cycle_gap_seconds)
-                 : execution.config_gap_seconds;
-}
-
-// Its cycle was entered by the controller that claimed it: only the journalled gap tells whether it
-// crossed into one.
-double Sequencer::recovered_gap(const Attempt& attempt) const {
-  const campaign::Execution& execution = context_.campaign->execution;
-  if (!context_.resumed_gap || context_.resumed_gap_run != attempt.run)
-    return execution.config_gap_seconds;
-  return std::min(context_.resumed_gap->length,
-                  std::max(execution.config_gap_seconds, execution.cycle_gap_seconds));
+bool Sequencer::crosses(const Attempt& attempt) const {
+  if (context_.campaign->execution.structure == campaign::Structure::grouped)
+    return drawn_any_ && attempt.planned.experiment != last_experiment_;
+  return attempt.planned.cycle > fold_.cycle_entered && fold_.cycle_entered > 0;
 }
 
 void Sequencer::claim(Attempt& attempt) {
   attempt.paths = attempt_paths(context_.results, attempt);
   attempt.position = fold_.position + 1;
   attempt.claimed_boottime = context_.clock->boottime();
-  attempt.gap_length =
-      attempt.pilot ? context_.campaign->execution.config_gap_seconds : gap_length(attempt);
+  attempt.crosses = !attempt.pilot && crosses(attempt);
   const bool contained = attempt.runner->type != campaign::RunnerType::local;
   if (contained && attempt.runner->persistent()) {
     attempt.service = service_of(*context_.campaign, attempt);
@@ -401,6 +385,8 @@ Task<> Sequencer::carry_out(AttemptPtr attempt) {
   }
   if (!attempt->early_failure && !co_await measure(*attempt)) co_return;
   worker.finished_boottime = attempt->finished_boottime;
+  for (const gpu::Device& device : attempt->devices)
+    context_.device_finished[device.uuid] = attempt->finished_boottime;
   if (!always) {
     co_await finish(std::move(attempt));
     co_return;

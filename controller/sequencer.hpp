@@ -43,8 +43,7 @@ class Sequencer {
   void put_back(const Attempt& attempt);
   void do_without(Attempt& attempt, const std::string& why);
   void claim(Attempt& attempt);
-  double gap_length(const Attempt& attempt) const;
-  double recovered_gap(const Attempt& attempt) const;
+  bool crosses(const Attempt& attempt) const;
   bool prepares_ahead() const;
   Task<> carry_out(AttemptPtr attempt);
   Task<bool> get_ready(Attempt& attempt, Part part);

@@ -18,6 +18,9 @@ struct Neighbours;
 namespace telemetry {
 class Recorder;
 }
+namespace thermal {
+class Thermometer;
+}
 class EnvironmentWatch;
 
 // What waits and what wakes it; outlives the session.
@@ -80,6 +83,7 @@ class SessionRun {
   void begin_services();
   void make_telemetry();
   void make_watch();
+  void make_thermometer();
 
   // session.cpp: the runs, and the end
   bool nothing_to_do() const;
@@ -116,6 +120,7 @@ class SessionRun {
   std::unique_ptr<ComposeSide> compose_;
   std::unique_ptr<telemetry::Recorder> telemetry_;
   std::unique_ptr<EnvironmentWatch> watch_;
+  std::unique_ptr<thermal::Thermometer> thermometer_;
   std::unique_ptr<ServerSide> servers_;
   std::unique_ptr<DockerRunner> docker_;
   std::unique_ptr<PersistentRunner> persistent_;

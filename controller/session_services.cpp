@@ -7,6 +7,7 @@
 #include "controller/environment/watch.hpp"
 #include "controller/session_run.hpp"
 #include "controller/telemetry/recorder.hpp"
+#include "controller/thermal/thermometer.hpp"
 
 namespace controller {
 
@@ -89,8 +90,27 @@ void SessionRun::make_watch() {
   context_.watch = watch_.get();
 }
 
+void SessionRun::make_thermometer() {
+  thermometer_ = std::make_unique<thermal::Thermometer>(thermal::ThermometerParts{
+      .wake = &loop_.wake,
+      .clock = &clock_,
+      .cancelled = [this] { return loop_.stop.no_new_runs(); },
+      .open = [](const auto& chips) { return thermal::open_temperatures({}, chips); }});
+  context_.temperatures_of = [this](const Attempt& attempt,
+                                    double most) -> Task<thermal::Temperatures> {
+    using Sensor = campaign::Thermal::Sensor;
+    const Sensor sensor = state_.campaign.thermal.sensor;
+    auto chips = thermal::chips_of(attempt.devices);
+    if (sensor == Sensor::gpu && chips.empty())
+      co_return thermal::Temperatures{.all = {}, .why = "the run has no GPU"};
+    if (sensor == Sensor::hwmon) chips.clear();
+    co_return co_await thermometer_->read(std::move(chips), most);
+  };
+}
+
 void SessionRun::begin_services() {
   make_telemetry();
+  make_thermometer();
   if (!engine_) return;
   watch_engine(*host_, {.engine = engine_.get(),
                         .uid = state_.manifest.uid,

@@ -228,6 +228,7 @@ void SessionRun::take_up_times() {
       fold.last_finished_boot == clock_.boot_id() && fold.last_finished_boottime > 0;
   const double ended = same_boot ? fold.last_finished_boottime : clock_.boottime() - since;
   for (WorkerStatus& worker : context_.workers) worker.finished_boottime = ended;
+  context_.finished_before = ended;
   context_.resumed_gap = fold.gap;
   context_.resumed_gap_run = fold.gap_run;
 }

@@ -162,6 +162,7 @@ struct Execution {
   std::optional<double> warmup_timeout_seconds;
   double config_gap_seconds = 0;
   double cycle_gap_seconds = 0;
+  bool config_gap_written = false;  // else `thermal` decides
   bool cycle_gap_written = false;  // a barrier between cycles stands only where it is written
   Overlap overlap = Overlap::gap;
   bool pilot = false;
@@ -173,6 +174,20 @@ struct Execution {
   std::optional<FailureThreshold> failure_threshold;
   bool operator==(const Execution&) const = default;
 };
+
+// What decides over the pause between two runs where `execution` writes none.
+struct Thermal {
+  // automatic: adaptive for runs that use GPUs, else no pause; none: no pause at all.
+  enum class Mode { automatic, fixed, adaptive, none } mode = Mode::automatic;
+  std::optional<double> target_c;  // degrees Celsius; none = as warm as at the first run
+  double band_c = 3;               // how far off the target a run may start
+  double stable_c_per_min = 1;     // falling more slowly is not falling any more; 0 = never
+  double max_wait = 900;
+  enum class Sensor { automatic, gpu, hwmon } sensor = Sensor::automatic;
+  bool operator==(const Thermal&) const = default;
+};
+// A fixed pause whose length nobody wrote; also where no temperature can be read.
+inline constexpr double unwritten_gap_seconds = 60;
 
 // What is sampled while runs are measured.
 struct Telemetry {
@@ -284,6 +299,7 @@ struct Campaign {
   HealthCheck health_check;
   ColdStart cold_start;
   Execution execution;
+  Thermal thermal;
   Telemetry telemetry;
   Energy energy;
   Io io;
@@ -299,6 +315,9 @@ struct Campaign {
 
 // The runner of a backend: runners[backend], else `runner`. nullptr when there is none.
 const Runner* runner_for(const Campaign& campaign, const std::string& backend);
+
+// The pause between two runs of a cycle as far as the file knows it: 0 where it is adaptive.
+double config_gap(const Campaign& campaign);
 
 // What the compose files say, as a map by service: {"depends_on": [names], "service": {...}}. A
 // service whose name is a backend without any runner becomes that backend's.

@@ -141,6 +141,7 @@ const Section* cold_start_section();
 const Section* execution_section();
 const Section* retries_section();
 const Section* failure_threshold_section();
+const Section* thermal_section();
 const Section* telemetry_section();
 const Section* energy_section();
 const Section* energy_baseline_section();

@@ -394,6 +394,7 @@ std::vector<Field> setting_rows() {
       section_field<&C::health_check>("health_check", "of persistent containers, between runs",
                                       health_check_section),
       section_field<&C::cold_start>("cold_start", "makes runs start cold", cold_start_section),
+      section_field<&C::thermal>("thermal", "how warm runs start", thermal_section),
       section_field<&C::telemetry>("telemetry", "what is sampled meanwhile", telemetry_section),
       section_field<&C::energy>("energy", "the energy of runs", energy_section),
       section_field<&C::io>("io", "where things lie", io_section),
@@ -461,8 +462,8 @@ const Section* campaign_section() {
     Section made{.title = "", .help = "", .fields = experiment_rows(), .check = check_campaign};
     for (Field& field : setting_rows()) made.fields.push_back(std::move(field));
     for (const char* later :
-         {"defaults", "presets", "_extends", "model", "dataset", "num_samples", "thermal", "slurm",
-          "daemon", "schedule", "compare", "postprocess", "notifications"}) {
+         {"defaults", "presets", "_extends", "model", "dataset", "num_samples", "slurm", "daemon",
+          "schedule", "compare", "postprocess", "notifications"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

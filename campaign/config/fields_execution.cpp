@@ -42,6 +42,9 @@ Field classes_field() {
 
 void check_execution(Decoder& d, Value& map, void* target) {
   auto& execution = *static_cast<Execution*>(target);
+  const Value* config_gap = map.find("config_gap_seconds");
+  if (!config_gap) config_gap = map.find("experiment_gap_seconds");
+  execution.config_gap_written = config_gap && !config_gap->is_null();
   execution.cycle_gap_written =
       map.find("cycle_gap_seconds") && !map.find("cycle_gap_seconds")->is_null();
   if (!execution.cycle_gap_written) execution.cycle_gap_seconds = execution.config_gap_seconds;
@@ -125,8 +128,8 @@ const Section* execution_section() {
                                                       "handed to the payload")
                .like("30"),
            duration_field<&E::config_gap_seconds>("config_gap_seconds",
-                                                  "pause since the end of the last run")
-               .otherwise("0")
+                                                  "pause since the end of the last run; as "
+                                                  "`thermal` says where unsaid")
                .alias("experiment_gap_seconds")
                .like("60"),
            duration_field<&E::cycle_gap_seconds>(

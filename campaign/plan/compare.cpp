@@ -1,3 +1,4 @@
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -109,6 +110,21 @@ Table container_table(const Campaign& campaign) {
       {"health_check.max_restarts", Value::integer(campaign.health_check.max_restarts)}};
 }
 
+// A gap that `execution` writes is fixed, whatever stands here.
+Table thermal_table(const Campaign& campaign) {
+  static constexpr std::array modes = {"auto", "fixed", "adaptive", "off"};
+  static constexpr std::array sensors = {"auto", "gpu", "hwmon"};
+  const Thermal& thermal = campaign.thermal;
+  const bool written = campaign.execution.config_gap_written && thermal.mode != Thermal::Mode::none;
+  const Thermal::Mode mode = written ? Thermal::Mode::fixed : thermal.mode;
+  return {{"mode", Value::string(modes.at(static_cast<std::size_t>(mode)))},
+          {"target_c", optional_number(thermal.target_c)},
+          {"band_c", Value::real(thermal.band_c)},
+          {"stable_c_per_min", Value::real(thermal.stable_c_per_min)},
+          {"max_wait", Value::real(thermal.max_wait)},
+          {"sensor", Value::string(sensors.at(static_cast<std::size_t>(thermal.sensor)))}};
+}
+
 Table telemetry_table(const Telemetry& telemetry) {
   Value::List sources;
   for (const std::string& source : telemetry.sources) sources.push_back(Value::string(source));
@@ -141,6 +157,7 @@ class Comparison {
     protocol("", container_table(*before_.campaign), container_table(*now_.campaign));
     protocol("execution", execution_table(before_.campaign->execution, before_.plan->seed),
              execution_table(now_.campaign->execution, now_.plan->seed));
+    protocol("thermal", thermal_table(*before_.campaign), thermal_table(*now_.campaign));
     protocol("telemetry", telemetry_table(before_.campaign->telemetry),
              telemetry_table(now_.campaign->telemetry));
     protocol("energy", energy_table(before_.campaign->energy), energy_table(now_.campaign->energy));

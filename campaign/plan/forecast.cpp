@@ -6,8 +6,11 @@
 namespace campaign {
 namespace {
 
-double gap_seconds(const Execution& execution, const std::vector<PlannedRun>& runs) {
-  const double longer = std::max(execution.config_gap_seconds, execution.cycle_gap_seconds);
+double gap_seconds(const Campaign& campaign, const std::vector<PlannedRun>& runs) {
+  const Execution& execution = campaign.execution;
+  const double usual = config_gap(campaign);
+  const bool none = campaign.thermal.mode == Thermal::Mode::none;
+  const double longer = none ? 0 : std::max(usual, execution.cycle_gap_seconds);
   const bool grouped = execution.structure == Structure::grouped;
   std::unordered_set<std::int32_t> entered;
   double total = 0;
@@ -15,9 +18,19 @@ double gap_seconds(const Execution& execution, const std::vector<PlannedRun>& ru
     const bool first_of_cycle = entered.insert(runs[i].cycle).second;
     if (i == 0) continue;
     const bool boundary = grouped ? runs[i].experiment != runs[i - 1].experiment : first_of_cycle;
-    total += boundary ? longer : execution.config_gap_seconds;
+    total += boundary ? longer : usual;
   }
   return total;
+}
+
+bool has_adaptive_gaps(const Campaign& campaign, const Plan& plan) {
+  if (campaign.execution.config_gap_written) return false;
+  if (campaign.thermal.mode != Thermal::Mode::automatic)
+    return campaign.thermal.mode == Thermal::Mode::adaptive;
+  return std::ranges::any_of(plan.experiments, [&](const Experiment& experiment) {
+    const auto runner = runner_of(campaign, experiment);
+    return runner && runner->gpus && runner->gpus->kind != GpuWish::Kind::none;
+  });
 }
 
 }  // namespace
@@ -28,7 +41,9 @@ Forecast forecast(const ForecastRequest& request) {
   const auto estimate = [&](std::size_t experiment) -> std::optional<double> {
     return experiment < request.seconds.size() ? request.seconds[experiment] : std::nullopt;
   };
-  Forecast result{.runs = plan.runs.size(), .gap_seconds = gap_seconds(execution, plan.runs)};
+  Forecast result{.runs = plan.runs.size(),
+                  .gap_seconds = gap_seconds(*request.campaign, plan.runs)};
+  result.adaptive_gaps = has_adaptive_gaps(*request.campaign, plan);
   for (const PlannedRun& run : plan.runs) {
     if (!estimate(run.experiment)) ++result.unknown_runs;
     result.run_seconds += estimate(run.experiment).value_or(0);
@@ -36,7 +51,7 @@ Forecast forecast(const ForecastRequest& request) {
   if (execution.pilot && !plan.runs.empty())
     for (std::size_t i = 0; i < plan.experiments.size(); ++i) {
       result.run_seconds += estimate(i).value_or(0);
-      result.gap_seconds += execution.config_gap_seconds;
+      result.gap_seconds += config_gap(*request.campaign);
     }
   const int workers = std::max(execution.workers, 1);
   result.run_seconds /= workers;

@@ -135,13 +135,15 @@ std::vector<PlanChange> compare_plans(const PlanSide& before, const PlanSide& no
 
 // What a plan will take, spread evenly over the workers. A gap stands between two runs, the larger
 // of config gap and cycle gap where a cycle is first entered (in `grouped`: where the experiment
-// changes), never their sum, none before the first. Pilots count in the seconds and not in `runs`.
-// `seconds(experiment)` = p95 of past durations, else estimate, else nothing.
+// changes), never their sum, none before the first; adaptive ones have no known length. Pilots
+// count in the seconds and not in `runs`. `seconds(experiment)` = p95 of past durations, else
+// estimate, else nothing.
 struct Forecast {
   std::size_t runs = 0;
   double run_seconds = 0;
   double gap_seconds = 0;
   std::size_t unknown_runs = 0;  // runs of experiments without an estimate
+  bool adaptive_gaps = false;    // besides, of a length that nobody knows before
 };
 struct ForecastRequest {
   const Campaign* campaign;

@@ -91,6 +91,14 @@ std::string why_invalid(const RunRecord& record) {
   return record.message.empty() ? why : why + ": " + record.message;
 }
 
+// Of several sensors the warmest.
+std::optional<double> start_temperature(const RunRecord& record) {
+  std::optional<double> warmest;
+  for (const auto& [sensor, celsius] : record.start_temperatures_c)
+    warmest = std::max(celsius, warmest.value_or(celsius));
+  return warmest;
+}
+
 struct TidyRow {
   const Manifest& manifest;
   const Columns& axes;
@@ -106,7 +114,10 @@ std::string tidy_line(const TidyRow& from, const MetricValue& metric) {
     row.exact(axis_text(from.experiment ? member_of(from.experiment->axes, axis) : nullptr));
   row.count(record.cycle).count(record.position).count(record.attempt).flag(record.resumed);
   row.text(record.started_utc > 0 ? rfc3339(record.started_utc) : "");
-  row.text("").text(record.host).text(joined(record.gpus)).text(name_of(record.window.source));
+  row.number(start_temperature(record))
+      .text(record.host)
+      .text(joined(record.gpus))
+      .text(name_of(record.window.source));
   row.text(metric.name).number(metric.value).text(metric.unit);
   row.flag(record.valid && record.state == "completed").text(why_invalid(record));
   return row.line();

@@ -151,6 +151,8 @@ void measured_fields(Archive& field, Record& r) {
   field("duration", r.duration);
   field("stages", r.stages);
   field("gap_seconds", r.gap_seconds);
+  field("gap_reason", r.gap_reason);
+  field("start_temperatures_c", r.start_temperatures_c);
   field("window", r.window);
   field("metrics", r.metrics);
   field("outcome", r.outcome);

@@ -73,7 +73,9 @@ struct RunRecord {
   bool resumed = false, repeated = false;
   double queue_wait = 0, started_utc = 0, finished_utc = 0, duration = 0;  // seconds
   std::map<std::string, double> stages;
-  double gap_seconds = 0;  // waited before this run
+  double gap_seconds = 0;  // since the last run on the same devices had ended; 0 = none before
+  std::string gap_reason;  // how the gap ended (GapEnd); "" = there was none
+  std::map<std::string, double> start_temperatures_c;  // by sensor; empty = not known
   MeasureWindow window;
   std::vector<MetricValue> metrics;  // the seconds of the window are always one: "measure_seconds"
   std::optional<Outcome> outcome;

@@ -26,6 +26,8 @@ constexpr std::array event_names = {"session_started", "controller_started", "cl
                                     "drained",         "abandoned",          "finished"};
 static_assert(event_names.size() == std::variant_size_v<Event>);
 
+using json_text::gap_members;
+
 constexpr std::string_view version = "1";
 
 template <class T, class Plain>
@@ -92,6 +94,7 @@ void members(V& visit, T& e) {
   visit("pid_start", e.pid_start);
   visit.seconds("utc", e.utc);
   visit("server", e.server);
+  gap_members(visit, e.gap);
 }
 template <class V, Like<event::Adopted> T>
 void members(V& visit, T& e) {

@@ -39,6 +39,14 @@ struct Deadline {
   double length = 0;  // the full wait, seconds
 };
 
+// How the gap before a start ended, and how warm the run began.
+struct GapEnd {
+  std::string
+      reason;  // fixed, in band, below band, stopped falling, max_wait, first run; "" = none
+  double seconds = 0;  // since the last run on the same devices had ended; 0 = there was none
+  std::map<std::string, double> celsius;  // by sensor: a GPU's UUID, a column of hwmon
+};
+
 namespace event {
 
 struct SessionStarted {
@@ -75,6 +83,7 @@ struct Starting {
   std::uint64_t pid_start = 0;  // local: /proc/PID/stat field 22
   double utc = 0;
   std::string server;  // id of the server's container beside it, "" = none
+  GapEnd gap;
 };
 struct Adopted {
   std::string run;

@@ -126,7 +126,13 @@ class Applier {
     drop_gap(e.run, fold_.run(e.run));
     choose_gap(fold_);
   }
-  void on(const event::Starting& e) { on_run(e); }
+  void on(const event::Starting& e) {
+    on_run(e);
+    for (const auto& [sensor, celsius] : e.gap.celsius) {
+      const auto [first, fresh] = fold_.first_warmth.try_emplace(sensor);
+      if (fresh || stamp_ < first->second.stamp) first->second = {stamp_, celsius};
+    }
+  }
   void on(const event::Adopted& e) { on_run(e); }
   void on(const event::Exited& e) { on_run(e); }
   void on(const event::Completed& e) {

@@ -59,6 +59,7 @@ struct RunState {
   double duration = 0;
   double verification = 0;  // seconds of the collect stage
   double retry_not_before_utc = 0;
+  GapEnd gap;  // of the attempt that is running
   std::string message;
   bool done() const;  // completed, aggregated, skipped, or failed with no attempts left
 
@@ -85,6 +86,12 @@ struct PendingGap {
   Deadline until;
 };
 
+// How warm a sensor was when the first run of the session began that knows it.
+struct FirstWarmth {
+  Stamp stamp;
+  double celsius = 0;
+};
+
 struct Fold {
   std::string uid, session, campaign_id;
   std::unordered_map<std::string, RunState> runs;  // only those with a record
@@ -95,6 +102,7 @@ struct Fold {
       outcomes;                 // since the last pause, newest last, at most 1000
   std::optional<Deadline> gap;  // a gap under way when the record was written
   std::string gap_run;
+  std::map<std::string, FirstWarmth> first_warmth;  // by sensor
   double last_finished_utc = 0, last_finished_boottime = 0;
   std::string last_finished_boot;
   int cycle_entered = 0;

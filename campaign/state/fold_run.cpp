@@ -197,6 +197,7 @@ bool ends(const RunChange& change, int attempt, RunPhase phase) {
   }
   run.phase = phase;
   run.ended = change.stamp;
+  run.gap = {};
   run.final = false;
   run.retry_not_before_utc = 0;
   run.message.clear();
@@ -264,6 +265,7 @@ void apply_to_run(const RunChange& change, const event::Starting& e) {
   reach(run, RunPhase::running);
   if (change.stamp < run.started) return;
   run.started = change.stamp;
+  if (!has_ended(run)) run.gap = e.gap;
   run.container_id = e.container_id;
   run.server = e.server;
   run.pid = e.pid;
@@ -408,6 +410,7 @@ void apply_pilot(const RunChange& change, const event::PilotDone& e) {
   }
   track(change, e.attempt, Use::used);
   run.phase = e.ok ? RunPhase::completed : RunPhase::failed;
+  run.gap = {};
   run.ended = change.stamp;
   run.final = !e.ok;
   run.duration = e.duration;

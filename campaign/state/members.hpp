@@ -108,4 +108,12 @@ class ObjectReader {
   std::size_t next_ = 0;
 };
 
+// Of a GapEnd, in what holds it.
+template <class V, class T>
+void gap_members(V& visit, T& gap) {
+  visit("gap", gap.reason);
+  visit.seconds("gap_s", gap.seconds);
+  visit("celsius", gap.celsius);
+}
+
 }  // namespace campaign::json_text

@@ -128,6 +128,7 @@ void run_members(V& visit, T& run) {
   visit("top", run.top);
   visit("refused_reason", run.refused_reason);
   visit("seen", run.seen);
+  json_text::gap_members(visit, run.gap);
 }
 
 template <class V, class T>
@@ -169,6 +170,7 @@ class SnapshotWriter {
     write_fold();
     write_outcomes();
     write_gaps();
+    write_warmth();
     std::map<std::string_view, const RunState*> pilots;
     for (const auto& [name, run] : fold_.pilots) pilots.emplace(name, &run);
     write_runs("pilots", {pilots.begin(), pilots.end()});
@@ -260,6 +262,19 @@ class SnapshotWriter {
     out_ += ']';
   }
 
+  void write_warmth() {
+    out_ += ",\n\"warmth\":[";
+    for (const auto& [sensor, first] : fold_.first_warmth) {
+      out_ += out_.back() == '[' ? "{" : ",{";
+      ObjectWriter visit(out_);
+      visit.always("sensor", sensor);
+      visit.always("celsius", first.celsius);
+      stamp_member(visit, "at", first.stamp);
+      out_ += '}';
+    }
+    out_ += ']';
+  }
+
   void write_runs(const char* key, const std::vector<Named>& runs) {
     out_ += std::string(",\n\"") + key + "\":[";
     for (const auto& [name, run] : runs) {
@@ -333,6 +348,7 @@ class SnapshotReader {
       session.words("cleanup_owed", fold_.cleanup_owed.emplace());
     read_lists();
     read_gaps();
+    read_warmth();
     top_("shared", shared_);
     Reader writers = member("writers");
     writers.begin_array();
@@ -405,6 +421,23 @@ class SnapshotReader {
       fold_.gaps.emplace(std::move(name), std::move(gap));
     }
     choose_gap(fold_);
+  }
+
+  // Older ones have none.
+  void read_warmth() {
+    const auto* raw = top_.find("warmth");
+    if (raw == nullptr) return;
+    Reader list(*raw);
+    list.begin_array();
+    while (list.next_element()) {
+      ObjectReader visit(list.raw());
+      std::string sensor;
+      FirstWarmth first;
+      visit.always("sensor", sensor);
+      visit.always("celsius", first.celsius);
+      stamp_member(visit, "at", first.stamp);
+      fold_.first_warmth.emplace(std::move(sensor), first);
+    }
   }
 
   template <class Place>

@@ -95,10 +95,12 @@ std::string forecast_text(const campaign::Forecast& forecast) {
             " of unknown length)";
   else
     line += ", " + span(total);
-  if (forecast.gap_seconds <= 0) return line + "; no gaps";
+  if (forecast.gap_seconds <= 0)
+    return line + (forecast.adaptive_gaps ? "; adaptive gaps besides" : "; no gaps");
   line += "; gaps " + span(forecast.gap_seconds);
   if (forecast.unknown_runs == 0 && total > 0)
     line += " (" + fixed(100 * forecast.gap_seconds / total, 0) + " %)";
+  if (forecast.adaptive_gaps) line += " and adaptive ones besides";
   return line;
 }
 
@@ -145,7 +147,8 @@ std::string plan_json(const PlanReport& report) {
        {{"runs", forecast.runs},
         {"runs_of_unknown_length", forecast.unknown_runs},
         {"run_ms", unknown ? Json(nullptr) : Json(milliseconds(forecast.run_seconds))},
-        {"gap_ms", milliseconds(forecast.gap_seconds)}}},
+        {"gap_ms", milliseconds(forecast.gap_seconds)},
+        {"adaptive_gaps", forecast.adaptive_gaps}}},
   };
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -170,7 +170,7 @@ std::optional<double> remaining(const Observation& seen, const std::vector<Figur
   std::vector<double> pace;
   for (const Figures& one : experiments)
     pace.push_back(campaign::mean(one.durations).value_or(*overall));
-  const campaign::Execution& execution = seen.view->campaign.execution;
+  const campaign::Campaign& campaign = seen.view->campaign;
   double sum = 0;
   for (const campaign::PlannedRun& planned : seen.view->manifest.plan.runs) {
     const RunState& state =
@@ -180,9 +180,9 @@ std::optional<double> remaining(const Observation& seen, const std::vector<Figur
                              ? seen.utc - state.started_utc
                              : 0;
     sum += std::max(0.0, pace[planned.experiment] - spent);
-    if (!under_way(state)) sum += execution.config_gap_seconds;
+    if (!under_way(state)) sum += campaign::config_gap(campaign);
   }
-  return sum / std::max(1, execution.workers);
+  return sum / std::max(1, campaign.execution.workers);
 }
 
 void set_wait(StatusReport& report, const Observation& seen) {

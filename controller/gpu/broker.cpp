@@ -67,9 +67,7 @@ bool Broker::is_next(const Wait& wait) const {
 // On a thread of its own, since a driver may hang; looked after from here, so that it may outlive
 // all of us.
 Task<std::optional<Inventory>> Broker::look() {
-  std::packaged_task<Inventory()> task([request = parts_.discovery] { return discover(request); });
-  std::future<Inventory> answer = task.get_future();
-  std::thread(std::move(task)).detach();
+  auto answer = begun([request = parts_.discovery] { return discover(request); });
   const double until = parts_.clock->boottime() + 3 * parts_.discovery.patience;
   for (double glance = first_glance; parts_.clock->boottime() < until;
        glance = std::min(2 * glance, last_glance)) {

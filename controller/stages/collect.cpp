@@ -121,7 +121,9 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.finished_utc = attempt.ending.finished_utc;
   record.duration = duration_of(attempt);
   record.stages = attempt.stages;
-  record.gap_seconds = attempt.gap_seconds;
+  record.gap_seconds = attempt.gap.seconds;
+  record.gap_reason = attempt.gap.reason;
+  record.start_temperatures_c = attempt.gap.celsius;
   record.window = attempt.verdict.window;
   record.metrics = attempt.verdict.metrics;
   record.notes = attempt.verdict.notes;

@@ -1,32 +1,219 @@
-// Keeps the distance to the last run of the same worker, counted from its end. The deadline is
-// journalled.
+// Keeps the distance to the last run on the same devices, counted from its end. The deadline is
+// journalled before the wait, how it ended with the start of the run.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "controller/stages/stage.hpp"
 #include "controller/telemetry/recorder.hpp"
+#include "controller/thermal/gate.hpp"
+#include "controller/thermal/rules.hpp"
+#include "controller/thermal/thermometer.hpp"
 
 namespace controller {
 
 namespace {
 
-// A gap that an earlier controller began counts on, unless the protocol has another length now.
-bool takes_up(const RunContext& context, const Attempt& attempt) {
-  return context.resumed_gap && context.resumed_gap_run == attempt.run &&
-         context.resumed_gap->length == attempt.gap_length;
+using thermal::Decision;
+using thermal::GapRules;
+using thermal::GateRules;
+using thermal::Temperatures;
+using Kind = GapRules::Kind;
+
+// 0 = no run has ended on them. What an earlier controller saw end may have been on any device.
+double last_end(const RunContext& context, const Attempt& attempt) {
+  if (attempt.devices.empty())
+    return context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
+  double last = 0;
+  for (const gpu::Device& device : attempt.devices) {
+    const auto at = context.device_finished.find(device.uuid);
+    last =
+        std::max(last, at == context.device_finished.end() ? context.finished_before : at->second);
+  }
+  return last;
 }
 
-campaign::Deadline deadline_of(const RunContext& context, const Attempt& attempt) {
-  if (takes_up(context, attempt)) return *context.resumed_gap;
-  const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
-  const double now = context.clock->boottime();
-  const double length = last == 0 ? 0 : attempt.gap_length;
-  const double until = std::clamp(last + length, now, now + length);
-  return {.boottime = until,
-          .boot = context.clock->boot_id(),
-          .utc = context.clock->utc() + (until - now),
-          .length = length};
+// Journals have no room for more.
+double hundredths(double seconds) { return std::round(seconds * 100) / 100; }
+
+bool is_resumed(const RunContext& context, const Attempt& attempt) {
+  return context.resumed_gap && context.resumed_gap_run == attempt.run;
 }
+
+// Whether a resumed run crosses into a cycle, only the length of its journalled gap tells: the
+// controller that claimed it entered the cycle.
+GapRules rules_of(const RunContext& context, const Attempt& attempt) {
+  thermal::GapQuestion question{.campaign = context.campaign,
+                                .crosses = attempt.crosses,
+                                .devices = !attempt.devices.empty()};
+  const GapRules usual = thermal::gap_before(question);
+  if (!is_resumed(context, attempt) || context.resumed_gap->length <= usual.length) return usual;
+  question.crosses = true;
+  GapRules longer = thermal::gap_before(question);
+  longer.length = std::min(longer.length, context.resumed_gap->length);
+  return longer;
+}
+
+class Gap {
+ public:
+  Gap(RunContext& context, Attempt& attempt)
+      : context_(context),
+        attempt_(attempt),
+        last_(last_end(context, attempt)),
+        rules_(rules_of(context, attempt)) {}
+
+  // Until the run may start. Throws ReleasedBeforeStart when the session is to stop.
+  Task<campaign::GapEnd> keep() {
+    campaign::GapEnd end;
+    if (wants_warmth()) {
+      context_.wait_reason = "gap: the temperature sensors are asked";
+      co_await read();
+      context_.wait_reason.clear();
+    }
+    if (last_ > 0 && rules_.kind != Kind::none) end.reason = co_await wait();
+    if (last_ == 0 && rules_.kind != Kind::none) end.reason = "first run";
+    if (co_await rest() && warmth_) co_await read();
+    if (last_ > 0) end.seconds = hundredths(context_.clock->boottime() - last_);
+    end.celsius = warmth_.celsius();
+    co_return end;
+  }
+
+ private:
+  bool wants_warmth() const {
+    return context_.temperatures_of && (rules_.kind != Kind::none || !attempt_.devices.empty());
+  }
+
+  void release_when_stopped() {
+    if (!context_.stop->no_new_runs()) return;
+    stop_showing();
+    throw ReleasedBeforeStart();
+  }
+
+  // Without a temperature an adaptive gap goes on as a fixed one.
+  Task<> read(double most = std::numeric_limits<double>::infinity()) {
+    warmth_ = co_await context_.temperatures_of(attempt_, most);
+    release_when_stopped();
+    if (warmth_ || rules_.kind != Kind::adaptive) co_return;
+    rules_ = thermal::without_sensor(rules_);
+    const std::string text = "gap: fixed, as no temperature can be read: " + warmth_.why;
+    attempt_.notes.push_back(text);
+    if (std::exchange(context_.sensor_notice, text) != text) context_.progress->note(text);
+  }
+
+  bool takes_up() const {
+    return is_resumed(context_, attempt_) && context_.resumed_gap->length == rules_.length;
+  }
+
+  campaign::Deadline deadline() const {
+    if (takes_up()) return *context_.resumed_gap;
+    const double now = context_.clock->boottime();
+    const double until = std::clamp(last_ + rules_.length, now, now + rules_.length);
+    return {.boottime = until,
+            .boot = context_.clock->boot_id(),
+            .utc = context_.clock->utc() + (until - now),
+            .length = rules_.length};
+  }
+
+  thermal::Gate make_gate(const campaign::Deadline& deadline) const {
+    const bool adaptive = rules_.kind == Kind::adaptive;
+    const campaign::Thermal& settings = context_.campaign->thermal;
+    GateRules rules{.mode = adaptive ? GateRules::Mode::adaptive : GateRules::Mode::fixed,
+                    .until = context_.clock->boottime() + seconds_left(deadline, *context_.clock),
+                    .not_before = last_ + rules_.least,
+                    .band_c = settings.band_c,
+                    .stable_c_per_min = settings.stable_c_per_min,
+                    .chips = {}};
+    const auto& first = context_.ledger->fold().first_warmth;
+    for (const thermal::Temperature& one : warmth_.all) {
+      GateRules::Chip& chip = rules.chips.emplace_back();
+      chip.label = one.label;
+      chip.target_c = settings.target_c;
+      if (const auto at = first.find(one.sensor); !chip.target_c && at != first.end())
+        chip.target_c = at->second.celsius;
+    }
+    if (!adaptive) rules.chips.clear();
+    return thermal::Gate(std::move(rules));
+  }
+
+  // How the gap ended.
+  Task<std::string> wait() {
+    std::vector<std::string> sensors;
+    for (const thermal::Temperature& one : warmth_.all) sensors.push_back(one.sensor);
+    for (;;) {
+      const Kind kind = rules_.kind;
+      const campaign::Deadline until = deadline();
+      thermal::Gate gate = make_gate(until);
+      bool journalled = false;
+      while (kind == rules_.kind) {
+        const Decision decision = gate.feed(context_.clock->boottime(), values_of(sensors));
+        if (decision.go()) {
+          stop_showing();
+          co_return thermal::name_of(decision.why);
+        }
+        if (!std::exchange(journalled, true)) journal(until);
+        show(decision);
+        const double left = seconds_left(until, *context_.clock);
+        const bool polls = kind == Kind::adaptive;
+        co_await pause(polls ? std::min(thermal::poll_seconds, left) : left);
+        if (polls && left > thermal::poll_seconds) co_await read(left - thermal::poll_seconds);
+      }
+    }
+  }
+
+  std::vector<double> values_of(const std::vector<std::string>& sensors) const {
+    const std::map<std::string, double> celsius = warmth_.celsius();
+    std::vector<double> values;
+    for (const std::string& sensor : sensors) {
+      const auto at = celsius.find(sensor);
+      values.push_back(at == celsius.end() ? std::numeric_limits<double>::quiet_NaN() : at->second);
+    }
+    return values;
+  }
+
+  void journal(const campaign::Deadline& until) {
+    const char* reason = rules_.kind == Kind::adaptive ? "adaptive" : "fixed";
+    context_.ledger->append(campaign::event::GapStarted{.run = attempt_.run,
+                                                        .attempt = attempt_.number,
+                                                        .until = until,
+                                                        .reason = takes_up() ? "resumed" : reason});
+  }
+
+  void show(const Decision& decision) {
+    context_.wait_reason = decision.text;
+    context_.wait_until_utc = context_.clock->utc() + decision.seconds_left;
+  }
+  void stop_showing() {
+    context_.wait_reason.clear();
+    context_.wait_until_utc.reset();
+  }
+
+  Task<> pause(double seconds) {
+    const double end = context_.clock->boottime() + seconds;
+    for (double left = seconds; left > 0; left = end - context_.clock->boottime()) {
+      release_when_stopped();
+      co_await context_.wake->wait(left);
+    }
+    release_when_stopped();
+  }
+
+  // The machine without any run, for what is taken off their energy. True when it was measured.
+  Task<bool> rest() {
+    if (!context_.recorder || !context_.measuring.empty() ||
+        context_.recorder->seconds_of_rest() <= 0)
+      co_return false;
+    context_.wait_reason = "the machine is measured at rest";
+    co_await context_.recorder->measure_rest([&] { return context_.stop->no_new_runs(); });
+    context_.wait_reason.clear();
+    release_when_stopped();
+    co_return true;
+  }
+
+  RunContext& context_;
+  Attempt& attempt_;
+  const double last_;
+  GapRules rules_;
+  Temperatures warmth_;
+};
 
 class GapStage : public Stage {
  public:
@@ -34,44 +221,9 @@ class GapStage : public Stage {
   Part part() const override { return Part::before; }
 
   Task<> run(RunContext& context, Attempt& attempt) override {
-    const campaign::Deadline deadline = deadline_of(context, attempt);
-    const double last = context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
-    if (seconds_left(deadline, *context.clock) > 0) {
-      const bool resumed = takes_up(context, attempt);
-      context.ledger->append(campaign::event::GapStarted{.run = attempt.run,
-                                                         .attempt = attempt.number,
-                                                         .until = deadline,
-                                                         .reason = resumed ? "resumed" : "fixed"});
-      co_await keep(context, deadline);
-    }
-    context.resumed_gap.reset();
-    co_await rest(context);
-    attempt.gap_seconds = last == 0 ? 0 : context.clock->boottime() - last;
-  }
-
- private:
-  // The machine without any run, for what is taken off their energy.
-  static Task<> rest(RunContext& context) {
-    if (!context.recorder || !context.measuring.empty() || context.recorder->seconds_of_rest() <= 0)
-      co_return;
-    context.wait_reason = "the machine is measured at rest";
-    co_await context.recorder->measure_rest([&] { return context.stop->no_new_runs(); });
-    context.wait_reason.clear();
-    if (context.stop->no_new_runs()) throw ReleasedBeforeStart();
-  }
-
-  static Task<> keep(RunContext& context, const campaign::Deadline& deadline) {
-    for (double left = 1; (left = seconds_left(deadline, *context.clock)) > 0;) {
-      if (context.stop->no_new_runs()) {
-        context.wait_reason.clear();
-        throw ReleasedBeforeStart();
-      }
-      context.wait_reason = "gap, " + std::to_string(std::lround(std::ceil(left))) + " s left";
-      context.wait_until_utc = context.clock->utc() + left;
-      co_await context.wake->wait(left);
-    }
-    context.wait_reason.clear();
-    context.wait_until_utc.reset();
+    Gap gap(context, attempt);
+    attempt.gap = co_await gap.keep();
+    if (is_resumed(context, attempt)) context.resumed_gap.reset();
   }
 };
 

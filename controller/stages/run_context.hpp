@@ -17,6 +17,9 @@ class Broker;
 namespace telemetry {
 class Recorder;
 }
+namespace thermal {
+struct Temperatures;
+}
 class EnvironmentWatch;
 
 struct WorkerStatus {
@@ -46,8 +49,13 @@ struct RunContext {
       engine_is_back;  // waits for an engine that went away; false = given up
   std::function<Task<>()>
       ask_engine_anew;  // on a new connection; throws EngineAway where none is taken
+  // Of its devices, or the processors, in at most so many seconds; none = nothing is read.
+  std::function<Task<thermal::Temperatures>(const Attempt&, double most)> temperatures_of;
+  std::string sensor_notice;  // the last that was told of them
   std::vector<WorkerStatus> workers;
-  std::vector<Attempt*> measuring;                // under way now
+  std::map<std::string, double> device_finished;  // by UUID: boottime of the end of its last run
+  double finished_before = 0;       // of the last run that an earlier controller saw end, 0 = none
+  std::vector<Attempt*> measuring;  // under way now
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
   std::string resumed_gap_run;                    // for this run
   std::string wait_reason;                        // shown by status

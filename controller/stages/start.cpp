@@ -25,7 +25,8 @@ class StartStage : public Stage {
                                                        .pid = attempt.pid,
                                                        .pid_start = attempt.pid_start,
                                                        .utc = context.clock->utc(),
-                                                       .server = attempt.server_id});
+                                                       .server = attempt.server_id,
+                                                       .gap = attempt.gap});
     attempt.started = true;
     context.progress->run_started(attempt.run, attempt.number);
     co_await go(context, attempt);

@@ -145,6 +145,7 @@ hooks: {}
 container: {}
 health_check: {}
 cold_start: {}
+thermal: {}
 telemetry: {}
 energy: {baseline: {}}
 )"));
@@ -159,6 +160,7 @@ energy: {baseline: {}}
   EXPECT_EQ(campaign.container, ContainerDefaults{});
   EXPECT_EQ(campaign.health_check, HealthCheck{});
   EXPECT_EQ(campaign.cold_start, ColdStart{});
+  EXPECT_EQ(campaign.thermal, Thermal{});
   EXPECT_EQ(campaign.telemetry, Telemetry{});
   EXPECT_EQ(campaign.energy, Energy{});
   EXPECT_EQ(campaign.io.manifest_filename, Io{}.manifest_filename);

@@ -103,8 +103,8 @@ TEST(Set, ErrorsNameTheOption) {
             "--set: set.a: a list or map stands where a key is expected; is a bracket not closed?");
   EXPECT_EQ(load_error(folder, small, {"name.x=3"}),
             "--set: name.x: `name` has no keys below it; give its whole value");
-  EXPECT_EQ(load_error(folder, small, {"thermal.mode=off"}),
-            "--set: thermal: `thermal` is not supported yet");
+  EXPECT_EQ(load_error(folder, small, {"slurm.nodes=2"}),
+            "--set: slurm: `slurm` is not supported yet");
 }
 
 TEST(Loader, GivenDocumentIsTakenAsItIs) {

@@ -62,6 +62,26 @@ TEST(ComparePlans, TellsCyclesAndProtocol) {
                           "protocol: runner.timeout: 7200.0 -> 60.0"));
 }
 
+TEST(ComparePlans, TellsThermalSettingsAsProtocol) {
+  const Campaign before = with_axes(R"({"tp":[1,2]})");
+  Campaign now = before;
+  now.thermal = {.mode = Thermal::Mode::adaptive,
+                 .target_c = 45,
+                 .band_c = 2,
+                 .stable_c_per_min = 0.5,
+                 .max_wait = 300,
+                 .sensor = Thermal::Sensor::hwmon};
+  EXPECT_THAT(told(before, now), ElementsAre("protocol: thermal.band_c: 3.0 -> 2.0",
+                                             "protocol: thermal.max_wait: 900.0 -> 300.0",
+                                             "protocol: thermal.mode: auto -> adaptive",
+                                             "protocol: thermal.sensor: auto -> hwmon",
+                                             "protocol: thermal.stable_c_per_min: 1.0 -> 0.5",
+                                             "protocol: thermal.target_c: null -> 45.0"));
+  now = before;
+  now.execution.config_gap_written = true;
+  EXPECT_THAT(told(before, now), ElementsAre("protocol: thermal.mode: auto -> fixed"));
+}
+
 TEST(ComparePlans, TellsFewerCycles) {
   const Campaign before = with_axes(R"({"tp":[1]})");
   Campaign now = before;
@@ -109,6 +129,25 @@ TEST(Forecast, AnAppendedBlockEntersNoCycleAnew) {
   Plan plan = make_plan(campaign);
   plan.runs = {{0, 1}, {0, 2}, {1, 1, 1}, {1, 2, 1}};
   EXPECT_DOUBLE_EQ(forecast({&campaign, &plan, {}}).gap_seconds, 100 + 10 + 10);
+}
+
+TEST(Forecast, KnowsTheLengthOfFixedGapsAndThatAdaptiveOnesHaveNone) {
+  Campaign campaign = with_gaps(Structure::interleaved);
+  campaign.thermal.mode = Thermal::Mode::none;
+  EXPECT_DOUBLE_EQ(expected(campaign, {}).gap_seconds, 0);
+  campaign.execution.config_gap_seconds = campaign.execution.cycle_gap_seconds = 0;
+  campaign.thermal.mode = Thermal::Mode::fixed;
+  EXPECT_DOUBLE_EQ(expected(campaign, {}).gap_seconds, 5 * 60);
+  EXPECT_FALSE(expected(campaign, {}).adaptive_gaps);
+  campaign.thermal.mode = Thermal::Mode::adaptive;
+  EXPECT_DOUBLE_EQ(expected(campaign, {}).gap_seconds, 0);
+  EXPECT_TRUE(expected(campaign, {}).adaptive_gaps);
+  campaign.thermal.mode = Thermal::Mode::automatic;
+  EXPECT_FALSE(expected(campaign, {}).adaptive_gaps);
+  campaign.runner->gpus = GpuWish{.kind = GpuWish::Kind::count, .count = 1, .ids = {}};
+  EXPECT_TRUE(expected(campaign, {}).adaptive_gaps);
+  campaign.execution.config_gap_written = true;
+  EXPECT_FALSE(expected(campaign, {}).adaptive_gaps);
 }
 
 TEST(Forecast, CountsRunsWithoutAnEstimate) {

@@ -41,7 +41,8 @@ RunRecord full_record() {
   r.strategy = "persistent", r.container_run = 3;
   r.queue_wait = 0.1, r.started_utc = 1.5e9, r.finished_utc = 1.5e9 + 0.125, r.duration = 0.125;
   r.stages = {{"gap", 0.5}, {"measure", 1e-9}};
-  r.gap_seconds = 60;
+  r.gap_seconds = 60, r.gap_reason = "in band";
+  r.start_temperatures_c = {{"GPU-1", 44}, {"GPU-2", 41.5}};
   r.window = {MeasureWindow::Source::pattern, 0.1, 9'007'199'254'740'993, 9'007'199'354'740'993};
   r.metrics = {{"tps", 0.1 + 0.2, "tok/s", Direction::higher, true},
                {"j", 1, "J", Direction::lower, false},
@@ -90,6 +91,8 @@ TEST(RunRecord, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.telemetry->missed_ticks, 1u);
   EXPECT_EQ(back.energy->domains_j.at("package-0"), 1.5);
   EXPECT_EQ(back.environment, full_record().environment);
+  EXPECT_EQ(back.gap_reason, "in band");
+  EXPECT_EQ(back.start_temperatures_c.at("GPU-2"), 41.5);
 }
 
 TEST(RunRecord, KeepsWhatIsUnknownUnknown) {

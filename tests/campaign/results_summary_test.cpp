@@ -202,6 +202,12 @@ TEST_F(Summaries, AreTidyWithExactColumns) {
             "\"hot, \"\"very\"\"\nhot\"\n");
 }
 
+TEST_F(Summaries, TidyRowsHaveTheWarmestTemperatureAtTheStart) {
+  add("b4", 1, 0.1).start_temperatures_c = {{"GPU-1", 44}, {"GPU-2", 45.5}, {"GPU-3", 41}};
+  EXPECT_NE(write_tidy_csv(manifest, records).find(",2026-11-21T00:43:00.000Z,45.5,node7,"),
+            std::string::npos);
+}
+
 TEST_F(Summaries, GiveAnAxisNamedLikeAColumnAnotherName) {
   manifest.plan.experiments[0].axes = Value::map({{"cycle", Value::integer(9)}});
   add("b4", 1, 10);

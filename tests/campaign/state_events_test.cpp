@@ -57,6 +57,10 @@ TEST(Events, EveryMemberIsWritten) {
   EXPECT_EQ(std::get<event::Starting>(round_trip(served).event).server, "s");
   const Record starting = round_trip(one_of_each_event()[4]);
   EXPECT_EQ(std::get<event::Starting>(starting.event).pid_start, 18446744073709551615u);
+  const GapEnd& gap = std::get<event::Starting>(starting.event).gap;
+  EXPECT_EQ(gap.reason, "in band");
+  EXPECT_EQ(gap.seconds, 41.5);
+  EXPECT_EQ(gap.celsius.at("GPU-0c2d"), 42.5);
 }
 
 TEST(Events, EnvelopeComesBack) {
@@ -132,6 +136,14 @@ TEST(Events, RecordsOfANormalRunAreSmall) {
     bytes += encode_record(one).size() + 1;
   }
   EXPECT_LE(bytes, 1536u);
+}
+
+TEST(Events, TemperatureOfAGpuAddsLittle) {
+  const event::Starting before{.run = "tiny-b4.c01", .container_id = "id"};
+  event::Starting after = before;
+  after.gap.celsius["GPU-01234567-89ab-cdef-0123-456789abcdef"] = 44;
+  EXPECT_LE(encode_record(record("w-1-2-1", 1, after)).size(),
+            encode_record(record("w-1-2-1", 1, before)).size() + 60);
 }
 
 TEST(Events, UnknownVersionIsNamed) {

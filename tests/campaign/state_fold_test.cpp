@@ -216,6 +216,35 @@ TEST(Fold, GapLastsUntilItsRunStarts) {
   EXPECT_FALSE(story.fold.gap);
 }
 
+event::Starting starting_at(const std::string& run, double celsius) {
+  event::Starting starting{.run = run, .attempt = 1, .container_id = "id"};
+  starting.gap = {.reason = "in band", .seconds = 40, .celsius = {{"GPU-1", celsius}}};
+  return starting;
+}
+
+TEST(Fold, WarmthOfTheFirstStartOfASensorIsKept) {
+  OneWriter story;
+  story.then(claimed()).then(starting_at("r.c01", 41)).then(starting_at("q.c01", 47));
+  EXPECT_EQ(story.fold.first_warmth.at("GPU-1").celsius, 41);
+  const auto back = read_snapshot(text_of(story.fold));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->fold.first_warmth.at("GPU-1").celsius, 41);
+}
+
+TEST(Fold, GapOfARunIsKnownWhileItRuns) {
+  OneWriter story;
+  story.then(claimed()).then(starting_at("r.c01", 41));
+  EXPECT_EQ(story.run().gap.reason, "in band");
+  EXPECT_EQ(story.run().gap.celsius.at("GPU-1"), 41);
+  const auto back = read_snapshot(text_of(story.fold));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->fold.run("r.c01").gap.seconds, 40);
+  event::Completed completed;
+  completed.run = "r.c01";
+  story.then(completed);
+  EXPECT_EQ(story.run().gap.reason, "");
+}
+
 TEST(Fold, SessionEventsAreKept) {
   OneWriter story;
   story.then(event::SessionStarted{"00ff", "s", "demo", "ENGINE"});

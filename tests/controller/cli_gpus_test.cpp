@@ -158,8 +158,10 @@ TEST_F(GpusCommand, ASelectionBeyondTheGrantIsAUsageError) {
 TEST_F(GpusCommand, DoctorNamesWhoHoldsADevice) {
   const NvmlScript script(three_gpus);
   const auto checks = nlohmann::json::parse(ctl({"doctor", "--json"}).out)["checks"];
-  const auto& gpus = checks.back();
-  EXPECT_EQ(gpus["name"], "gpus");
+  const auto found = std::find_if(checks.begin(), checks.end(),
+                                  [](const auto& check) { return check["name"] == "gpus"; });
+  ASSERT_NE(found, checks.end());
+  const auto& gpus = *found;
   EXPECT_EQ(gpus["verdict"], "ok");
   EXPECT_EQ(gpus["finding"],
             "3 devices, 3 granted here; driver 550.54.15, CUDA 12.4; GPU 0 is held by pid "

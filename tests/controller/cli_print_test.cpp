@@ -20,6 +20,10 @@ TEST(Forecast, LastLineSaysRunsTimeAndShareOfGaps) {
             "3 runs of unknown length; gaps 60 s");
   EXPECT_EQ(forecast_text({.runs = 3, .run_seconds = 20, .unknown_runs = 1}),
             "3 runs, at least 20 s (1 of unknown length); no gaps");
+  EXPECT_EQ(forecast_text({.runs = 1, .run_seconds = 40, .adaptive_gaps = true}),
+            "1 run, 40 s; adaptive gaps besides");
+  EXPECT_EQ(forecast_text({.runs = 2, .run_seconds = 30, .gap_seconds = 10, .adaptive_gaps = true}),
+            "2 runs, 40 s; gaps 10 s (25 %) and adaptive ones besides");
 }
 
 PlanReport sample_plan() {

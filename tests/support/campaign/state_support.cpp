@@ -26,7 +26,14 @@ std::vector<Event> one_of_each_event() {
       event::ControllerStarted{"node7", 4711, "ENGINE:ID", "0.1.0"},
       event::Claimed{"tiny.c01", 2, 3, "cctl-00ff-tiny.c01-a2", "ENGINE:ID", "node7", 9, "vllm"},
       event::GapStarted{"tiny.c01", 2, {12.5, "0f1e2d3c", 1763685600.125, 30}, "config gap"},
-      event::Starting{"tiny.c01", 2, std::string(64, 'a'), 77, 18446744073709551615u, 1763685600.5},
+      event::Starting{"tiny.c01",
+                      2,
+                      std::string(64, 'a'),
+                      77,
+                      18446744073709551615u,
+                      1763685600.5,
+                      "server",
+                      {"in band", 41.5, {{"GPU-8f1e", 44}, {"GPU-0c2d", 42.5}}}},
       event::Adopted{"tiny.c01", 2, "node7-1-0f1e2d3c-1", 8, std::string(64, 'a')},
       event::Exited{"tiny.c01", 2, 137, 9, true, "timeout", 1763685601.25},
       event::Completed{"tiny.c01", 2, 12.25, 100.5, 1763685612.5, 1763685600.25, stages, true},
@@ -58,11 +65,10 @@ std::vector<Event> normal_run(const std::string& run, int attempt) {
   return {
       event::Claimed{run, attempt, 0, "cctl-0123abcd-" + run + "-a" + std::to_string(attempt),
                      "ABCD:EFGH:IJKL:MNOP:QRST:UVWX:YZ23:4567:ABCD:EFGH:IJKL:MNOP", "node7", 17},
-      event::GapStarted{run,
-                        attempt,
-                        {123456.789123, ManualClock().boot_id(), 1763685600.123456, 30},
-                        "config gap"},
-      event::Starting{run, attempt, std::string(64, 'a'), 0, 0, 1763685600.123456},
+      event::GapStarted{
+          run, attempt, {123456.789123, ManualClock().boot_id(), 1763685600.123456, 30}, "fixed"},
+      event::Starting{
+          run, attempt, std::string(64, 'a'), 0, 0, 1763685600.123456, "", {"fixed", 30.12, {}}},
       event::Exited{run, attempt, 0, std::nullopt, false, "exited", 1763685612.123456},
       event::Completed{run, attempt, 12.345678, 123468.123456, 1763685612.123456, 1763685600.123456,
                        stages, false},
@@ -174,8 +180,14 @@ class Story {
             name, run.attempt, {1, "boot", 1000.0 + position_, 30}, "config gap"});
         return;
       default:
-        write(event::Starting{name, run.attempt, "id-" + name + std::to_string(run.attempt), 0, 0,
-                              5.0 + position_});
+        write(event::Starting{name,
+                              run.attempt,
+                              "id-" + name + std::to_string(run.attempt),
+                              0,
+                              0,
+                              5.0 + position_,
+                              "",
+                              {"fixed", 1.5, {{"GPU-" + std::to_string(pick(2)), pick(90)}}}});
         run.phase = RunPhase::running;
     }
   }

@@ -9,8 +9,10 @@
 //   driver 550.54.15                    version of the driver
 //   cuda 12040                          1000 * major + 10 * minor
 //   gpu N KEY=VALUE... [name=TEXT]      a GPU; N from 0 without holes. uuid, minor, total and used
-//                                       (bytes), temperature (C), power (mW), slots (> 0: in MIG
-//                                       mode, with room for so many instances); set_limit and
+//                                       (bytes), temperature (C, or plant:T0,T_INF,TAU: cools
+//                                       from T0 to T_INF with the time constant TAU, seconds, since
+//                                       the script was last written), power (mW), slots (> 0: in
+//                                       MIG mode, with room for so many instances); set_limit and
 //                                       default_limit (mW), persistence and ecc (0, 1),
 //                                       max_graphics, max_memory, app_graphics and app_memory
 //                                       (MHz). The name takes the rest of the line
@@ -22,8 +24,11 @@
 //
 // Built with NVML_STUB_OLD it has the calls of a driver from before MIG's instances were listed by
 // _v3: processes by _v2 names, neither temperature nor power.
+#include <sys/stat.h>
 #include <time.h>
 
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -148,13 +153,27 @@ int text_key(const char* call, void* device, const char* key, std::pair<char*, u
   return value == nullptr ? not_supported : text_into(*value, into.first, into.second);
 }
 
+// A number, or what a plant has come to: whole degrees, as NVML tells them.
+unsigned long long value_of(const std::string& text) {
+  double start = 0, rest = 0, tau = 1;
+  if (std::sscanf(text.c_str(), "plant:%lf,%lf,%lf", &start, &rest, &tau) != 3)
+    return std::strtoull(text.c_str(), nullptr, 10);
+  struct stat script{};
+  timespec now{};
+  stat(std::getenv("NVML_STUB"), &script);
+  clock_gettime(CLOCK_REALTIME, &now);
+  const double since = static_cast<double>(now.tv_sec - script.st_mtim.tv_sec) +
+                       static_cast<double>(now.tv_nsec - script.st_mtim.tv_nsec) * 1e-9;
+  return static_cast<unsigned long long>(rest + (start - rest) * std::exp(-since / tau));
+}
+
 int number_key(const char* call, void* device, const char* key, unsigned long long& into) {
   const Script script = read_script();
   const int code = begin(script, call, where_of(device));
   if (code != success) return code;
   const std::string* value = key_of(script, device, key);
   if (value == nullptr) return not_supported;
-  into = std::strtoull(value->c_str(), nullptr, 10);
+  into = value_of(*value);
   return success;
 }
 
