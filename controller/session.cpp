@@ -19,6 +19,7 @@
 #include "controller/session_services.hpp"
 #include "controller/stages/hooks.hpp"
 #include "controller/telemetry/recorder.hpp"
+#include "controller/thermal/thermometer.hpp"
 
 namespace controller {
 

@@ -196,13 +196,15 @@ class Gap {
     release_when_stopped();
   }
 
-  // The machine without any run, for what is taken off their energy. True when it was measured.
+  // The machine and the run's GPUs without any run, for what is taken off their energy. True when
+  // they were measured.
   Task<bool> rest() {
     if (!context_.recorder || !context_.measuring.empty() ||
-        context_.recorder->seconds_of_rest() <= 0)
+        context_.recorder->seconds_of_rest(attempt_.devices) <= 0)
       co_return false;
     context_.wait_reason = "the machine is measured at rest";
-    co_await context_.recorder->measure_rest([&] { return context_.stop->no_new_runs(); });
+    co_await context_.recorder->measure_rest(attempt_.devices,
+                                             [&] { return context_.stop->no_new_runs(); });
     context_.wait_reason.clear();
     release_when_stopped();
     co_return true;
