@@ -68,9 +68,8 @@ Task<> DockerRunner::create(Attempt& attempt, const Payload& payload) {
     service = parts_.compose->oneoff(attempt.runner->service, attempt);
     compose::make_folders(service.folders);
     request.service = &service.spec;
-    if (auto note =
-            emptied_reservation(attempt.runner->service, service.spec, devices_of_client(attempt)))
-      attempt.notes.push_back(std::move(*note));
+    note_once(attempt, emptied_reservation(attempt.runner->service, service.spec,
+                                           devices_of_client(attempt)));
   }
   const container::ContainerSpec spec = docker_spec(request);
   const auto ours = [&](const std::map<std::string, std::string>& labels) {

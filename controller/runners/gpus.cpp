@@ -181,6 +181,11 @@ std::optional<std::string> emptied_reservation(const std::string& service,
          " reserves GPUs and has none here: leases alone give GPUs, say `gpus` for its runs";
 }
 
+void note_once(Attempt& attempt, const std::optional<std::string>& line) {
+  auto& notes = attempt.notes;
+  if (line && std::find(notes.begin(), notes.end(), *line) == notes.end()) notes.push_back(*line);
+}
+
 std::optional<std::string> device_mismatch(const fs::path& ctl) {
   const auto said = nlohmann::json::parse(text_of(ctl / "devices.json"), nullptr, false);
   if (!said.is_object() || !said.contains("mismatch") || !said["mismatch"].is_string())

@@ -40,6 +40,8 @@ void check_devices(container::ContainerSpec& spec, const GpuDevices& devices);
 std::optional<std::string> emptied_reservation(const std::string& service,
                                                container::ContainerSpec spec,
                                                const GpuDevices& devices);
+// A preparation may be tried again; its line is there once.
+void note_once(Attempt& attempt, const std::optional<std::string>& line);
 // What the launcher of this folder found to be wrong; nullopt: nothing, or it did not look.
 std::optional<std::string> device_mismatch(const std::filesystem::path& ctl);
 // An engine's words about a failed start, with what to do about it where the devices are why.

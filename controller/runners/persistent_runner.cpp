@@ -138,7 +138,7 @@ Task<> PersistentRunner::prepare(Attempt& attempt) {
 
 Task<> PersistentRunner::ready_now(Attempt& attempt) {
   Wanted made = wanted(attempt);
-  if (made.emptied) attempt.notes.push_back(*made.emptied);
+  note_once(attempt, made.emptied);
   Held& held = held_of(attempt);
   if (is_service(attempt)) {
     co_await parts_.compose->bring_up(attempt);

@@ -119,7 +119,7 @@ Task<> ServerSide::prepare(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   co_await have_network(attempt.worker);
   const Wanted server = wanted(attempt);
-  if (server.emptied) attempt.notes.push_back(*server.emptied);
+  note_once(attempt, server.emptied);
   campaign::make_scratch_folders(attempt.paths.ctl / "server");
   if (attempt.runner->user != "host") fs::permissions(attempt.paths.ctl / "server", fs::perms::all);
   const Live& live = live_[attempt.worker];

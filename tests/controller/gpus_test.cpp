@@ -224,6 +224,9 @@ TEST_F(Gpus, AReservationOfAServiceIsOverriddenAndEmptiedWithANotice) {
   EXPECT_TRUE(docker_spec(request(made)).device_requests.empty());
   EXPECT_THAT(emptied_reservation("work", *service_, attempt_->devices).value_or(""),
               HasSubstr("service work reserves GPUs"));
+  for (int tries = 0; tries < 2; ++tries)
+    note_once(*attempt_, emptied_reservation("work", *service_, attempt_->devices));
+  EXPECT_EQ(attempt_->notes.size(), 1u);
   service_->device_requests.clear();
   EXPECT_FALSE(emptied_reservation("work", *service_, attempt_->devices));
 }
