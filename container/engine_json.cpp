@@ -96,6 +96,17 @@ std::vector<std::string> runtime_names(const json& info) {
   return names;
 }
 
+std::vector<std::string> cdi_devices(const json& info) {
+  std::vector<std::string> names;
+  const json& discovered = at(info, "DiscoveredDevices");
+  if (!discovered.is_array()) return names;
+  for (const auto& device : discovered) {
+    const std::string name = text(device, "ID");
+    if (text(device, "Source") == "cdi" && !name.empty()) names.push_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::string label_filter(const std::map<std::string, std::string>& labels, std::string_view type) {
@@ -125,6 +136,9 @@ EngineInfo info(const std::string& body) {
   result.memory = integer(parsed, "MemTotal");
   result.architecture = text(parsed, "Architecture");
   result.runtimes = runtime_names(parsed);
+  result.default_runtime = text(parsed, "DefaultRuntime");
+  result.cdi_folders = texts(parsed, "CDISpecDirs");
+  result.cdi_devices = cdi_devices(parsed);
   for (const auto& option : texts(parsed, "SecurityOptions")) {
     result.rootless =
         result.rootless || option == "name=rootless" || option.starts_with("name=rootless,");

@@ -18,6 +18,9 @@ struct EngineInfo {
   bool podman = false, rootless = false, userns_remap = false;
   std::string architecture;  // x86_64
   std::vector<std::string> runtimes;
+  std::string default_runtime;
+  std::vector<std::string> cdi_folders;  // where it looks for CDI specifications; none: it does not
+  std::vector<std::string> cdi_devices;  // by full name, "nvidia.com/gpu=0"; API 1.50 and newer
 };
 
 enum class ContainerStatus { created, running, paused, restarting, removing, exited, dead };

@@ -94,6 +94,8 @@ std::string launcher_words(int code) {
       return ended + ": it does not understand its flags";
     case 71:
       return ended + ": the system refused it a process or a pipe";
+    case 72:
+      return ended + ": the GPUs are not the leased ones";
     case 74:
       return ended + ": it cannot write its folder";
     default:
@@ -107,9 +109,9 @@ ExecEnding ending_of(const ExecRun& run, const ExecState& state) {
   const int code = state.exit_code.value_or(0);
   std::error_code ignored;
   const bool begun = fs::exists(run.out_here / "begun", ignored);
-  ending.kind = code == 125 && begun         ? Kind::begun_before
-                : code == 126 || code == 127 ? Kind::start_failed
-                                             : Kind::lost;
+  ending.kind = code == 125 && begun                       ? Kind::begun_before
+                : code == 72 || code == 126 || code == 127 ? Kind::start_failed
+                                                           : Kind::lost;
   ending.error =
       ending.kind == Kind::begun_before ? run.name + " was begun before" : launcher_words(code);
   return ending;

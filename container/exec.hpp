@@ -38,7 +38,7 @@ struct ExecEnding {
   enum class Kind {
     running,
     ended,         // with an outcome file where there is a launcher
-    start_failed,  // nothing of it ran; `error` has the engine's words
+    start_failed,  // nothing of it ran; `error` has the engine's words, or the launcher's
     begun_before,  // this attempt was started before, and that one counts: adopt it
     lost           // it ran, or may have, and is gone without an outcome
   } kind = Kind::running;

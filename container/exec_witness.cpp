@@ -1,19 +1,17 @@
 #include "container/exec_witness.hpp"
 
-#include <sys/inotify.h>
-
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
+
+#include "container/folder_watch.hpp"
 
 namespace container {
 
@@ -31,7 +29,8 @@ struct Watch {
   ExecWatch of;
   OnExit on_exit;
   asio::any_io_executor executor;
-  asio::cancellation_signal first, second;
+  std::unique_ptr<FolderWatch> folder;
+  asio::cancellation_signal cancelled;
 
   void tell() {
     const OnExit told = std::move(on_exit);
@@ -46,10 +45,10 @@ class Witness : public ExecWitness {
   explicit Witness(std::shared_ptr<Watch> watch) : watch_(std::move(watch)) {}
   ~Witness() override {
     watch_->on_exit = nullptr;
+    watch_->folder.reset();
     try {
-      watch_->first.emit(asio::cancellation_type::terminal);
-      watch_->second.emit(asio::cancellation_type::terminal);
-      // What emit() has queued refers to the signals: they outlive it.
+      watch_->cancelled.emit(asio::cancellation_type::terminal);
+      // What emit() has queued refers to the signal, which outlives it.
       asio::post(watch_->executor, [watch = watch_] {});
     } catch (const std::exception&) {
       // Without memory for that the looks go on, and tell nobody.
@@ -71,13 +70,6 @@ class Witness : public ExecWitness {
 bool outcome_is_there(const Watch& watch) {
   std::error_code ignored;
   return std::filesystem::exists(watch.of.run.out_here / "outcome.json", ignored);
-}
-
-Task<> await_outcome(std::shared_ptr<Watch> watch, asio::posix::stream_descriptor folder) {
-  char events[4096];
-  while (!watch->over() && !outcome_is_there(*watch))
-    co_await folder.async_read_some(asio::buffer(events), asio::use_awaitable);
-  watch->tell();
 }
 
 // An engine that does not answer says nothing of the exec.
@@ -151,17 +143,14 @@ Task<> until_done(Task<> task, bool& done, std::exception_ptr& failure) {
 Task<std::unique_ptr<ExecWitness>> watch_exec(ExecWatch of, OnExit on_exit) {
   const auto watch = co_await make_watch(std::move(of), std::move(on_exit));
   double interval = watch->of.exec.empty() ? forgotten_interval : blind_interval;
-  const int folder = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  asio::posix::stream_descriptor descriptor(watch->executor);
-  if (folder >= 0) descriptor.assign(folder);
-  if (folder >= 0 &&
-      inotify_add_watch(folder, watch->of.run.out_here.c_str(), IN_MOVED_TO | IN_CREATE) >= 0) {
-    asio::co_spawn(watch->executor, await_outcome(watch, std::move(descriptor)),
-                   asio::bind_cancellation_slot(watch->first.slot(), asio::detached));
-    interval = std::max(interval, look_interval);
-  }
+  watch->folder = co_await watch_folder(watch->of.run.out_here, [weak = std::weak_ptr(watch)] {
+    const auto still = weak.lock();
+    if (still && outcome_is_there(*still)) still->tell();
+  });
+  if (watch->folder) interval = std::max(interval, look_interval);
+  if (outcome_is_there(*watch)) asio::post(watch->executor, [watch] { watch->tell(); });
   asio::co_spawn(watch->executor, look_now_and_then(watch, interval),
-                 asio::bind_cancellation_slot(watch->second.slot(), asio::detached));
+                 asio::bind_cancellation_slot(watch->cancelled.slot(), asio::detached));
   co_return std::make_unique<Witness>(watch);
 }
 
@@ -169,7 +158,7 @@ Task<std::unique_ptr<ExecWitness>> watch_output(ExecWatch of, std::unique_ptr<Ou
                                                 OnExit on_exit) {
   const auto watch = co_await make_watch(std::move(of), std::move(on_exit));
   asio::co_spawn(watch->executor, keep_output(watch, std::move(output)),
-                 asio::bind_cancellation_slot(watch->first.slot(), asio::detached));
+                 asio::bind_cancellation_slot(watch->cancelled.slot(), asio::detached));
   co_return std::make_unique<Witness>(watch);
 }
 

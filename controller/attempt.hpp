@@ -8,7 +8,7 @@
 #include "campaign/plan/plan.hpp"
 #include "campaign/results/results.hpp"
 #include "container/ephemeral.hpp"
-#include "controller/gpu/device.hpp"
+#include "controller/gpu/hold.hpp"
 
 namespace controller {
 
@@ -53,6 +53,7 @@ struct Attempt {
   bool pilot = false;
   int worker = 0, position = 0;
   std::vector<gpu::Device> devices;  // leased for it, in the order in which it sees them
+  std::unique_ptr<gpu::Hold> hold;   // of these
   Entry entry = Entry::fresh;
   bool resumed = false, repeated = false;
   bool cold = false;  // without warmup, in a container and a home of its own
@@ -88,6 +89,11 @@ struct Attempt {
   std::optional<campaign::EnvironmentRecord> environment;  // as it was just before its start
   campaign::Verdict verdict;
 
+  // Seconds between TERM and KILL, where the runner does not say: what holds a GPU is slow to end.
+  double grace() const {
+    constexpr double usual = 10, with_gpus = 60;
+    return runner->stop_grace_period.value_or(devices.empty() ? usual : with_gpus);
+  }
   std::string name() const { return campaign::attempt_name(run, number); }
 };
 

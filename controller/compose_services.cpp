@@ -2,10 +2,9 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <set>
 
+#include "campaign/config/secret_names.hpp"
 #include "campaign/plan/resolve.hpp"
 #include "compose/graph.hpp"
 #include "compose/loader/loader.hpp"
@@ -17,23 +16,6 @@ namespace controller {
 namespace {
 
 using campaign::Value;
-
-// By a whole word of its name: HF_TOKEN is one, MAX_TOKENS is none. Numbers are no secrets.
-bool is_secret(const std::string& name, const std::string& value) {
-  constexpr std::array words = {"TOKEN",    "KEY",    "APIKEY", "SECRET",     "SECRETS",
-                                "PASSWORD", "PASSWD", "PASS",   "PASSPHRASE", "CREDENTIALS"};
-  if (value.empty() || value.find_first_not_of("0123456789.") == value.npos) return false;
-  std::string word;
-  for (const char c : name + "_") {
-    if (std::isalnum(static_cast<unsigned char>(c))) {
-      word += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      continue;
-    }
-    if (std::ranges::find(words, word) != words.end()) return true;
-    word.clear();
-  }
-  return false;
-}
 
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
   for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + by.size()))
@@ -48,7 +30,7 @@ class Published {
       : folder_(campaign.folder + "/"), key_(campaign.id), project_(project) {
     constexpr std::size_t shortest = 8;  // anything shorter would blank out words
     for (const auto& [name, value] : project.environment)
-      if (is_secret(name, value) && value.size() >= shortest) secrets_.push_back(value);
+      if (campaign::is_secret(name, value) && value.size() >= shortest) secrets_.push_back(value);
   }
 
   Value of(const compose::Service& service) const {
@@ -57,7 +39,7 @@ class Published {
       if (key != "image" && key != "environment") clean(member);
     if (Value* environment = said.find("environment"))
       for (auto& [name, value] : environment->members()) {
-        if (value.kind() == Value::Kind::string && is_secret(name, value.as_string()))
+        if (value.kind() == Value::Kind::string && campaign::is_secret(name, value.as_string()))
           value = Value::string(digest(value.as_string()));
         clean(value);
       }

@@ -7,6 +7,7 @@
 #include "container/exec.hpp"
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
+#include "controller/gpu/broker.hpp"
 #include "controller/process.hpp"
 #include "controller/runners/docker_spec.hpp"
 
@@ -209,7 +210,17 @@ class Recovery {
     attempt->pid = process.pid;
     attempt->pid_start = process.start;
     attempt->ending.started_utc = state.started_utc;
+    take_up_devices(state.gpus, *attempt);
     attempts_.push_back(std::move(attempt));
+  }
+
+  void take_up_devices(const std::string& uuids, Attempt& attempt) const {
+    if (uuids.empty() || !context_.broker) return;
+    gpu::Broker::TakenUp taken = context_.broker->take_up(uuids);
+    attempt.hold = std::move(taken.hold);
+    attempt.devices = std::move(taken.devices);
+    if (!taken.problem.empty())
+      attempt.notes.push_back("its devices were not held meanwhile: " + taken.problem);
   }
 
   void record_completed(const ReconcileStep& step) {

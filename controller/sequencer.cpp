@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "container/labels.hpp"
+#include "controller/gpu/broker.hpp"
 #include "controller/runners/held_spec.hpp"
 
 namespace controller {
@@ -138,7 +139,10 @@ Task<AttemptPtr> Sequencer::next_attempt(int worker) {
     if (AttemptPtr attempt = take_recovered(worker)) co_return attempt;
     if (context_.stop->no_new_runs()) co_return nullptr;
     double until = std::numeric_limits<double>::infinity();
-    if (AttemptPtr attempt = draw(worker, false, &until)) co_return attempt;
+    if (AttemptPtr attempt = draw(worker, false, &until)) {
+      if (co_await begin(*attempt)) co_return attempt;
+      continue;
+    }
     if (until == 0 || context_.stop->no_new_runs()) co_return nullptr;
     co_await context_.wake->wait(until - context_.clock->utc());
   }
@@ -195,9 +199,7 @@ AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
   while (std::filesystem::exists(context_.results.ctl(attempt->name()) / "begun"))
     ++attempt->number;
   attempt->repeated = state.repeated;
-  attempt->gap_length = gap_length(*attempt);
   in_flight_.insert(index);
-  claim(*attempt);
   return attempt;
 }
 
@@ -211,10 +213,52 @@ AttemptPtr Sequencer::make_pilot(std::uint32_t experiment, int worker) {
   attempt->worker = worker;
   attempt->cold = context_.campaign->cold_start.force_cold_start;
   while (std::filesystem::exists(context_.results.ctl(attempt->name()))) ++attempt->number;
-  attempt->gap_length = context_.campaign->execution.config_gap_seconds;
   ++pilots_in_flight_;
-  claim(*attempt);
   return attempt;
+}
+
+// Its devices, then its claim. False: the session ends before it has them, and it goes back as if
+// it had not been drawn.
+Task<bool> Sequencer::begin(Attempt& attempt) {
+  std::string refused;
+  if (context_.broker && context_.broker->needs(attempt.planned.experiment)) {
+    gpu::Broker::Obtained obtained =
+        co_await context_.broker->obtain({.experiment = attempt.planned.experiment,
+                                          .worker = attempt.worker,
+                                          .waits = [this](const std::string& why) {
+                                            context_.wait_reason =
+                                                why.empty() ? "" : "GPUs: " + why;
+                                          }});
+    attempt.hold = std::move(obtained.hold);
+    attempt.devices = std::move(obtained.devices);
+    refused = std::move(obtained.refused);
+    if (!attempt.hold && refused.empty()) {
+      put_back(attempt);
+      co_return false;
+    }
+  }
+  claim(attempt);
+  if (!refused.empty()) do_without(attempt, refused);
+  co_return true;
+}
+
+void Sequencer::put_back(const Attempt& attempt) {
+  if (!attempt.pilot) {
+    std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
+    return;
+  }
+  --pilots_in_flight_;
+  pilots_.push_front(attempt.planned.experiment);
+}
+
+// Others hold its devices, and have been waited for long enough.
+void Sequencer::do_without(Attempt& attempt, const std::string& why) {
+  const campaign::GpusWait& wait = context_.broker->wait();
+  fail_early(attempt, FailureClass::infra,
+             "no GPU: " + why + "; `gpus_wait` says how long to wait for it");
+  if (wait.then != campaign::GpusWait::Then::pause || !end_.paused.empty()) return;
+  end_.paused = "no GPU for " + attempt.run + ": " + why;
+  context_.stop->raise(StopLevel::after_run, end_.paused);
 }
 
 double Sequencer::gap_length(const Attempt& attempt) const {
@@ -241,6 +285,8 @@ void Sequencer::claim(Attempt& attempt) {
   attempt.paths = attempt_paths(context_.results, attempt);
   attempt.position = fold_.position + 1;
   attempt.claimed_boottime = context_.clock->boottime();
+  attempt.gap_length =
+      attempt.pilot ? context_.campaign->execution.config_gap_seconds : gap_length(attempt);
   const bool contained = attempt.runner->type != campaign::RunnerType::local;
   if (contained && attempt.runner->persistent()) {
     attempt.service = service_of(*context_.campaign, attempt);
@@ -258,7 +304,8 @@ void Sequencer::claim(Attempt& attempt) {
                                             .engine_id = contained ? context_.engine_id : "",
                                             .host = context_.host,
                                             .position = attempt.position,
-                                            .service = attempt.service});
+                                            .service = attempt.service,
+                                            .gpus = gpu::uuids_of(attempt.devices)});
   context_.ledger->append(events);
   attempt.claimed = true;
   last_experiment_ = attempt.planned.experiment;
@@ -331,15 +378,23 @@ Task<bool> Sequencer::measure(Attempt& attempt) {
   co_return !released;
 }
 
+// Where runs have GPUs the next one's are still those of this one.
+bool Sequencer::prepares_ahead() const {
+  return context_.campaign->execution.overlap == campaign::Overlap::always && !context_.broker;
+}
+
 Task<> Sequencer::carry_out(AttemptPtr attempt) {
   const bool fresh = attempt->entry == Entry::fresh || attempt->entry == Entry::create_again;
   WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt->worker)];
-  if (fresh && !attempt->prepared && !co_await get_ready(*attempt, Part::ahead)) co_return;
+  if (fresh && !attempt->prepared && !attempt->early_failure &&
+      !co_await get_ready(*attempt, Part::ahead))
+    co_return;
   if (!attempt->started && !attempt->early_failure && !co_await get_ready(*attempt, Part::before))
     co_return;
   const bool always = context_.campaign->execution.overlap == campaign::Overlap::always;
   if (worker.initialization == 0) worker.initialization = context_.clock->boottime() - begin_;
-  if (always && !attempt->early_failure && !context_.stop->no_new_runs() && recovered_.empty()) {
+  if (prepares_ahead() && !attempt->early_failure && !context_.stop->no_new_runs() &&
+      recovered_.empty()) {
     preparing_[static_cast<std::size_t>(attempt->worker)] = true;
     asio::co_spawn(co_await asio::this_coro::executor, prepare_ahead(attempt->worker),
                    asio::detached);
@@ -376,6 +431,7 @@ Task<> Sequencer::prepare_ahead(int worker) {
     const bool look_ahead =
         ahead_.size() == 1;  // with more workers a barrier is one for the start, too
     AttemptPtr next = draw(worker, look_ahead, &until);
+    if (next) claim(*next);
     if (next && co_await get_ready(*next, Part::ahead)) ahead_[slot] = std::move(next);
   } catch (...) {
     fatal(std::current_exception());
@@ -399,95 +455,6 @@ Task<> Sequencer::finish(AttemptPtr attempt) {
   co_await run_stages(context_, *attempt, {.part = Part::after});
   settle(*attempt);
   context_.wake->notify();
-}
-
-// Counts first, so that what is shown with the end of a run includes it.
-void Sequencer::settle(const Attempt& attempt) {
-  WorkerStatus& worker = context_.workers[static_cast<std::size_t>(attempt.worker)];
-  if (worker.run == attempt.run) worker.run.clear();
-  const campaign::RunState& state = fold_.run(attempt.run);
-  const bool ok = attempt.cls == FailureClass::none;
-  const bool failed = !attempt.pilot && state.phase == RunPhase::failed && state.final;
-  if (attempt.pilot)
-    --pilots_in_flight_;
-  else
-    std::erase_if(in_flight_, [&](std::size_t i) { return order_.id(i) == attempt.run; });
-  failed_ += failed;
-  if (ok && !attempt.pilot) {
-    ++completed_;
-    ++worker.completed;
-  }
-  tell(attempt);
-  if (!attempt.pilot && (ok || failed)) weigh(attempt, failed);
-}
-
-void Sequencer::tell(const Attempt& attempt) {
-  const bool ok = attempt.cls == FailureClass::none;
-  std::string text = "ok";
-  if (!ok)
-    text = std::string(campaign::name_of(attempt.cls)) + ": " + attempt.message + " (" +
-           attempt.paths.results.string() + ")";
-  context_.progress->run_ended({.run = attempt.run,
-                                .attempt = attempt.number,
-                                .ok = ok,
-                                .seconds = attempt.ending.finished_utc - attempt.ending.started_utc,
-                                .text = text});
-  context_.progress->tick(progress());
-}
-
-// What a run's end means for the others: runs to skip, a limit that pauses.
-void Sequencer::weigh(const Attempt& attempt, bool failed) {
-  const campaign::Execution& execution = context_.campaign->execution;
-  const std::uint32_t experiment = attempt.planned.experiment;
-  const int streak = streaks_.add({experiment, attempt.cls, attempt.ending.exit_code});
-  if (failed && attempt.cls == FailureClass::config)
-    skip_rest(experiment, "config");
-  else if (execution.skip_after_failures > 0 && streak >= execution.skip_after_failures)
-    skip_rest(experiment, "repeat_failure");
-  const std::string limit =
-      limit_reached({.execution = &execution, .outcomes = &fold_.outcomes, .failed = failed_});
-  if (limit.empty() || !end_.paused.empty()) return;
-  end_.paused = limit;
-  context_.stop->raise(StopLevel::after_run, limit);
-}
-
-void Sequencer::skip_rest(std::uint32_t experiment, const std::string& reason) {
-  std::vector<campaign::Event> events;
-  for (std::size_t i = 0; i < plan_.runs.size(); ++i)
-    if (plan_.runs[i].experiment == experiment && !in_flight_.contains(i) &&
-        !fold_.run(order_.id(i)).done() && fold_.run(order_.id(i)).phase == RunPhase::pending)
-      events.push_back(campaign::event::Skipped{.run = order_.id(i), .reason = reason});
-  if (events.empty()) return;
-  skipped_ += events.size();
-  context_.ledger->append(events);
-  context_.progress->note(plan_.experiments[experiment].name + ": " +
-                          std::to_string(events.size()) + " runs are skipped (" + reason + ")");
-}
-
-ProgressState Sequencer::progress() const {
-  ProgressState state{.campaign = context_.campaign->name,
-                      .session = context_.manifest->session,
-                      .total = plan_.runs.size(),
-                      .completed = completed_,
-                      .failed = failed_,
-                      .skipped = skipped_,
-                      .running = context_.measuring.size(),
-                      .cycle = fold_.cycle_entered,
-                      .cycles = context_.campaign->execution.cycles,
-                      .elapsed = context_.clock->boottime() - begin_,
-                      .wait = context_.wait_reason};
-  for (std::size_t i = 0; i < context_.workers.size(); ++i)
-    state.workers.push_back({.id = static_cast<int>(i),
-                             .run = context_.workers[i].run,
-                             .stage = context_.workers[i].stage,
-                             .since_utc = context_.workers[i].since_utc});
-  std::size_t done_here = 0;
-  for (const WorkerStatus& worker : context_.workers) done_here += worker.completed;
-  const std::size_t left =
-      plan_.runs.size() - std::min(plan_.runs.size(), completed_ + failed_ + skipped_);
-  if (done_here > 0)
-    state.eta = state.elapsed / static_cast<double>(done_here) * static_cast<double>(left);
-  return state;
 }
 
 }  // namespace controller

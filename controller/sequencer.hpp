@@ -39,9 +39,13 @@ class Sequencer {
   AttemptPtr draw(int worker, bool look_ahead, double* wait_until);
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
+  Task<bool> begin(Attempt& attempt);
+  void put_back(const Attempt& attempt);
+  void do_without(Attempt& attempt, const std::string& why);
   void claim(Attempt& attempt);
   double gap_length(const Attempt& attempt) const;
   double recovered_gap(const Attempt& attempt) const;
+  bool prepares_ahead() const;
   Task<> carry_out(AttemptPtr attempt);
   Task<bool> get_ready(Attempt& attempt, Part part);
   Task<bool> measure(Attempt& attempt);

@@ -14,6 +14,7 @@
 #include "campaign/state/session_state.hpp"
 #include "controller/environment/watch.hpp"
 #include "controller/errors.hpp"
+#include "controller/gpu/broker.hpp"
 #include "controller/session_run.hpp"
 #include "controller/session_services.hpp"
 #include "controller/stages/hooks.hpp"
@@ -43,6 +44,7 @@ SessionResult SessionRun::carry_out() {
   }
   prepare_folders();
   connect();
+  make_broker();
   begin_journal();
   fill_context();
   apply_selectors();

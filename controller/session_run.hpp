@@ -11,6 +11,10 @@
 
 namespace controller {
 
+namespace gpu {
+class Broker;
+struct Neighbours;
+}  // namespace gpu
 namespace telemetry {
 class Recorder;
 }
@@ -38,6 +42,11 @@ class SessionRun {
   std::map<std::string, campaign::PullPolicy> images() const;
   void connect();
   void take_image_identities();
+  // session_devices.cpp: which GPUs the runs may have; what cannot be had is an error before
+  // anything starts.
+  void make_broker();
+  std::vector<campaign::GpuWish> gpu_wishes();
+  Task<gpu::Neighbours> device_neighbours();
   void begin_journal();
   // --new over an unfinished session: its containers go first, and its journal says why.
   void abandon_earlier();
@@ -100,6 +109,7 @@ class SessionRun {
   std::unique_ptr<container::Engine> engine_;
   std::optional<compose::Project> project_;  // where a runner is a service of a compose file
   std::optional<Site> site_;
+  std::unique_ptr<gpu::Broker> broker_;  // outlives all attempts
   std::unique_ptr<Ledger> ledger_;
   RunContext context_;
   std::unique_ptr<supervise::Host> host_;

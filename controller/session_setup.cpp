@@ -149,6 +149,7 @@ void SessionRun::fill_context() {
               .progress = request_.progress,
               .environment = campaign::process_environment(),
               .site = site_ ? &*site_ : nullptr,
+              .broker = broker_.get(),
               .runner_of = [this](const Attempt& attempt) -> Runner& { return runner_of(attempt); },
               .engine_is_back = [this] { return engine_is_back(); },
               .ask_engine_anew = [this] { return ask_engine_anew(); },

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "campaign/config/value.hpp"
+#include "campaign/config/gpu_wish.hpp"
 
 namespace campaign {
 
@@ -20,6 +20,8 @@ const char* name_of(Strategy strategy);
 enum class ServerReuse { run, while_same };
 enum class Structure { shuffled, interleaved, grouped, balanced };
 enum class Overlap { gap, always };
+// Which devices an experiment gets: in every cycle the same; each equally often; any that is free.
+enum class GpuPlacement { same, rotate, any };
 
 // A command line: as an argv list, or (shell) one string for `sh -c`. Templates: placeholders are
 // not filled in yet.
@@ -99,7 +101,7 @@ struct Runner {
   std::optional<int> processes;  // none = no process_<n>.json is required
   double timeout = 7200;
   std::optional<double> stall_timeout;
-  double stop_grace_period = 10;
+  std::optional<double> stop_grace_period;
   std::optional<double> estimate;
   std::optional<Window> window;
   bool env_compat_lem = false;
@@ -107,6 +109,7 @@ struct Runner {
   bool strategy_written = false;                           // else `container.strategy` holds
   Argv warmup_command;                                     // persistent: before measuring
   std::optional<Server> server;
+  std::optional<GpuWish> gpus;   // none = not said
   bool timeout_written = false;  // a default timeout is no estimate of a duration
   bool persistent() const { return strategy.front() == Strategy::persistent; }
   bool operator==(const Runner&) const = default;
@@ -124,7 +127,8 @@ struct ContainerDefaults {
 // Of persistent containers, between runs.
 struct HealthCheck {
   bool enabled = true;
-  int interval_experiments = 0;  // runs between two looks; 0 = after each cycle
+  int interval_experiments = 0;       // runs between two looks; 0 = after each cycle
+  int gpu_memory_threshold_pct = 90;  // in use before a run: beyond it a container is made anew
   bool restart_on_failure = true;
   int max_restarts = 3;
   bool operator==(const HealthCheck&) const = default;
@@ -162,6 +166,7 @@ struct Execution {
   Overlap overlap = Overlap::gap;
   bool pilot = false;
   int workers = 1;
+  std::optional<GpuPlacement> placement;  // none = same with one worker, rotate with more
   Retries retries;
   int skip_after_failures = 2;
   std::optional<int> max_failures;
@@ -192,6 +197,13 @@ struct Energy {
   bool allow_process_window = false;
   bool on() const { return enabled != Enabled::no && !sources.empty(); }
   bool operator==(const Energy&) const = default;
+};
+
+// For devices that others hold.
+struct GpusWait {
+  double seconds = 0;
+  enum class Then { fail, pause } then = Then::fail;
+  bool operator==(const GpusWait&) const = default;
 };
 
 struct Io {
@@ -267,6 +279,8 @@ struct Campaign {
   std::optional<Runner> runner;           // `runner`
   std::map<std::string, Runner> runners;  // `runners`: backend -> runner
   ContainerDefaults container;
+  GpuWish gpus;  // never a count
+  GpusWait gpus_wait;
   HealthCheck health_check;
   ColdStart cold_start;
   Execution execution;

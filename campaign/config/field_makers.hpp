@@ -161,6 +161,10 @@ inline Field only_field(const char* name, const char* help, const char* value) {
   return field;
 }
 
+// fields_gpus.cpp: `gpus` of a campaign, and of a runner.
+Field pool_field();
+Field demand_field();
+
 inline Field unsupported_field(const char* name) {
   Field field;
   field.type = FieldType::unsupported;

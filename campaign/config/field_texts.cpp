@@ -2,22 +2,11 @@
 
 #include <regex.h>
 
-#include <algorithm>
-
 #include "campaign/config/field_makers.hpp"
+#include "campaign/config/secret_names.hpp"
 
 namespace campaign {
 namespace {
-
-// A name such as HF_TOKEN or API_KEY; the value beside it tells whether a secret stands there.
-bool names_secret(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return std::toupper(c); });
-  for (const char* mark : {"TOKEN", "KEY", "SECRET", "PASSW"}) {
-    if (name.find(mark) != name.npos) return true;
-  }
-  return false;
-}
 
 bool plain_text(const Value& value) {
   return value.kind() == Value::Kind::string && !value.as_string().empty() &&
@@ -36,7 +25,7 @@ void decode_env(Decoder& d, Value& value, std::map<std::string, std::string>& in
                        "} hands it on");
       continue;
     }
-    if (names_secret(name) && plain_text(text)) {
+    if (plain_text(text) && is_secret(name, text.as_string())) {
       d.fail(text, "looks like a secret in plain text; write ${" + name +
                        "} and set it in the environment (`secrets` is not supported yet)");
     }

@@ -25,6 +25,7 @@ enum class FieldType {
   choice,
   choices,    // one, or a list of several
   automatic,  // `auto`, or a boolean
+  gpus,       // a selection of devices
   only,
   pattern,
   path,
@@ -134,6 +135,7 @@ const Section* window_section();
 const Section* server_section();
 const Section* ready_section();
 const Section* container_section();
+const Section* gpus_wait_section();
 const Section* health_check_section();
 const Section* cold_start_section();
 const Section* execution_section();

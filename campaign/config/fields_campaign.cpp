@@ -11,18 +11,8 @@ namespace {
 
 using C = Campaign;
 
-void refuse_gpus(Decoder& d, const Value& map, const std::string& key) {
-  const Value* gpus = map.find(key);
-  const auto none = [](const Value& value) { return value.is_null() || value.written() == "none"; };
-  if (!gpus) return;
-  const bool accepted =
-      gpus->is_list() ? std::all_of(gpus->items().begin(), gpus->items().end(), none) : none(*gpus);
-  if (!accepted) d.fail_key(map, key, "`gpus` other than `none` is not supported yet");
-}
-
 void store_free_map(Decoder& d, Value& value, Value& into) {
   if (!d.is_map(value, "a map of keys to values")) return;
-  refuse_gpus(d, value, "gpus");
   d.check_templates(value);
   into = value;
 }
@@ -46,7 +36,6 @@ void add_axis(Decoder& d, const Value& map, const Value::Map::value_type& axis, 
 
 void store_axes(Decoder& d, Value& value, Value& into) {
   if (!d.is_map(value, "a map of keys to lists of values")) return;
-  refuse_gpus(d, value, "gpus");
   for (const auto& axis : value.members()) add_axis(d, value, axis, into);
 }
 
@@ -62,7 +51,6 @@ Field axes_field(const char* name, const char* help) {
 
 void split_mixed(Decoder& d, const Value& value, PerBackend& into) {
   if (!d.is_map(value, "a map of keys to a value or a list of values")) return;
-  refuse_gpus(d, value, "gpus");
   for (const auto& member : value.members()) {
     if (member.second.is_list()) {
       add_axis(d, value, member, into.axes);
@@ -400,7 +388,8 @@ std::vector<Field> setting_rows() {
              runner_section)
           .alias("backends"),
       section_field<&C::container>("container", "defaults of all runners", container_section),
-      only_field("gpus", "devices the campaign may use", "none"),
+      pool_field(),
+      section_field<&C::gpus_wait>("gpus_wait", "for devices that others hold", gpus_wait_section),
       section_field<&C::execution>("execution", "cycles, order, gaps, retries", execution_section),
       section_field<&C::health_check>("health_check", "of persistent containers, between runs",
                                       health_check_section),
@@ -471,9 +460,9 @@ const Section* campaign_section() {
   static const Section section = [] {
     Section made{.title = "", .help = "", .fields = experiment_rows(), .check = check_campaign};
     for (Field& field : setting_rows()) made.fields.push_back(std::move(field));
-    for (const char* later : {"defaults", "presets", "_extends", "model", "dataset", "num_samples",
-                              "gpus_wait", "thermal", "slurm", "daemon", "schedule", "compare",
-                              "postprocess", "notifications", "placement"}) {
+    for (const char* later :
+         {"defaults", "presets", "_extends", "model", "dataset", "num_samples", "thermal", "slurm",
+          "daemon", "schedule", "compare", "postprocess", "notifications"}) {
       made.fields.push_back(unsupported_field(later));
     }
     return made;

@@ -208,7 +208,12 @@ const Section* health_check_section() {
                      .between(0, 1000)
                      .otherwise("3")
                      .like("5"),
-                 unsupported_field("gpu_memory_threshold_pct")}};
+                 integer_field<&H::gpu_memory_threshold_pct>(
+                     "gpu_memory_threshold_pct",
+                     "one on whose device more memory is in use before a run is made anew")
+                     .between(50, 100)
+                     .otherwise("90")
+                     .like("80")}};
   return &section;
 }
 

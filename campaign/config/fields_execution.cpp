@@ -158,8 +158,13 @@ const Section* execution_section() {
                .like("10"),
            section_field<&E::failure_threshold>("failure_threshold", "pauses the campaign",
                                                 failure_threshold_section),
-           unsupported_field("placement"), unsupported_field("sentinel"),
-           unsupported_field("until")},
+           choice_field<&E::placement>(
+               "placement",
+               "devices of an experiment: the `same` in every cycle; `rotate`: each equally often; "
+               "`any` that is free. By default `same` with one worker, `rotate` with more",
+               {"same", "rotate", "any"})
+               .like("any"),
+           unsupported_field("sentinel"), unsupported_field("until")},
       .check = check_execution};
   return &section;
 }

@@ -265,8 +265,8 @@ std::vector<Field> process_rows() {
       duration_field<&R::stall_timeout>("stall_timeout", "longest time without output and metrics")
           .from(0.001)
           .like("5m"),
-      duration_field<&R::stop_grace_period>("stop_grace_period", "from TERM to KILL")
-          .otherwise("10s")
+      duration_field<&R::stop_grace_period>("stop_grace_period",
+                                            "from TERM to KILL; unsaid 10s, with GPUs 60s")
           .like("30s"),
       duration_field<&R::estimate>("estimate", "expected time of a run, for the forecast")
           .like("2m"),
@@ -299,7 +299,7 @@ std::vector<Field> container_rows() {
       container_row({FieldType::tmpfs, "tmpfs", "paths inside, with mount options after a colon"},
                     store_tmpfs)
           .like("[\"/tmp:size=64m\"]"),
-      size_field<&R::shm_size>("shm_size", "size of /dev/shm")
+      size_field<&R::shm_size>("shm_size", "size of /dev/shm; unsaid 8g with GPUs")
           .on(container_runner)
           .from(4096)
           .like("1g"),
@@ -358,7 +358,7 @@ std::vector<Field> container_rows() {
           .like("[infer, --prompts, \"1\"]"),
       section_field<&R::server>("server", "a server beside each run", server_section)
           .on(container_runner),
-      only_field("gpus", "devices of a run", "none"),
+      demand_field(),
   };
 }
 

@@ -189,10 +189,7 @@ Campaign decode(Value document, const std::string& file, bool fresh, Diagnostics
 void refuse_document(const Value& value, const std::string& key, Diagnostics& diagnostics) {
   const Value* found = value.find(key);
   if (!found) return;
-  const bool none = key == "gpus" && (found->is_null() || found->written() == "none");
-  if (none) return;
-  const std::string what = key == "gpus" ? "`gpus` other than `none`" : "`" + key + "`";
-  diagnostics.push_back({value.key_origin(key), key, what + " is not supported yet"});
+  diagnostics.push_back({value.key_origin(key), key, "`" + key + "` is not supported yet"});
 }
 
 }  // namespace
@@ -269,7 +266,7 @@ Value load_document(const std::string& path, const Environment& environment) {
   Interpolation interpolation(environment);
   interpolation.apply(document.value, "");
   for (Diagnostic& found : interpolation.take()) document.diagnostics.push_back(std::move(found));
-  for (const char* key : {"_extends", "preset", "gpus"})
+  for (const char* key : {"_extends", "preset"})
     refuse_document(document.value, key, document.diagnostics);
   if (!document.diagnostics.empty()) raise(std::move(document.diagnostics));
   return std::move(document.value);

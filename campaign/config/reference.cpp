@@ -10,6 +10,7 @@ namespace {
 const std::map<FieldType, const char*> type_names = {
     {FieldType::boolean, "true or false"},
     {FieldType::automatic, "`auto`, true or false"},
+    {FieldType::gpus, "selection of GPUs"},
     {FieldType::integer, "integer"},
     {FieldType::number, "number"},
     {FieldType::duration, "duration"},

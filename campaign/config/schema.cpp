@@ -48,12 +48,27 @@ Json bounded(const Field& field, const char* type) {
   return schema;
 }
 
+// Words; a count where `auto` is none of them; ids, as a list or in a map.
+Json gpus_schema(const Field& field) {
+  const Json ids = list_of(Json{{"type", Json::array({"string", "integer"})}});
+  Json any = Json::array({Json{{"enum", field.choices}},
+                          Json{{"type", "object"},
+                               {"properties", {{"ids", ids}}},
+                               {"required", {"ids"}},
+                               {"additionalProperties", false}},
+                          ids});
+  if (field.choices.front() != "auto") any.push_back(Json{{"type", "integer"}, {"minimum", 0}});
+  return Json{{"anyOf", any}};
+}
+
 Json scalar_type(const Field& field) {
   switch (field.type) {
     case FieldType::boolean:
       return typed("boolean");
     case FieldType::automatic:
       return Json{{"enum", Json::array({"auto", true, false})}};
+    case FieldType::gpus:
+      return gpus_schema(field);
     case FieldType::integer:
       return bounded(field, "integer");
     case FieldType::number:

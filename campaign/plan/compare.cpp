@@ -64,6 +64,13 @@ const char* structure_name(Structure structure) {
   return "";
 }
 
+Value placement_of(const Execution& execution) {
+  static const std::map<GpuPlacement, const char*> names = {{GpuPlacement::same, "same"},
+                                                            {GpuPlacement::rotate, "rotate"},
+                                                            {GpuPlacement::any, "any"}};
+  return execution.placement ? Value::string(names.at(*execution.placement)) : Value::null();
+}
+
 Table execution_table(const Execution& execution, std::uint64_t seed) {
   Table table{{"structure", Value::string(structure_name(execution.structure))},
               {"seed", Value::string(std::to_string(seed))},
@@ -72,6 +79,7 @@ Table execution_table(const Execution& execution, std::uint64_t seed) {
               {"overlap", Value::string(execution.overlap == Overlap::gap ? "gap" : "always")},
               {"pilot", Value::boolean(execution.pilot)},
               {"workers", Value::integer(execution.workers)},
+              {"placement", placement_of(execution)},
               {"warmup_prompts", Value::integer(execution.warmup_prompts)},
               {"warmup_timeout_seconds", optional_number(execution.warmup_timeout_seconds)},
               {"skip_after_failures", Value::integer(execution.skip_after_failures)},
@@ -95,6 +103,8 @@ Table container_table(const Campaign& campaign) {
       {"health_check.enabled", Value::boolean(campaign.health_check.enabled)},
       {"health_check.interval_experiments",
        Value::integer(campaign.health_check.interval_experiments)},
+      {"health_check.gpu_memory_threshold_pct",
+       Value::integer(campaign.health_check.gpu_memory_threshold_pct)},
       {"health_check.restart_on_failure", Value::boolean(campaign.health_check.restart_on_failure)},
       {"health_check.max_restarts", Value::integer(campaign.health_check.max_restarts)}};
 }
@@ -117,7 +127,7 @@ Table energy_table(const Energy& energy) {
 Table runner_table(const Runner& runner) {
   return {{"timeout", Value::real(runner.timeout)},
           {"stall_timeout", optional_number(runner.stall_timeout)},
-          {"stop_grace_period", Value::real(runner.stop_grace_period)},
+          {"stop_grace_period", optional_number(runner.stop_grace_period)},
           {"processes", runner.processes ? Value::integer(*runner.processes) : Value::null()}};
 }
 

@@ -37,6 +37,7 @@ class Effective {
     if (runner.persistent() && !runner.warmup_command.empty())
       put("warmup_command", argv(runner.warmup_command));
     if (runner.server) put("server", server(runner));
+    if (runner.gpus) put("gpus", gpus(*runner.gpus));
     return Value::map(std::move(members_));
   }
 
@@ -63,6 +64,15 @@ class Effective {
     Value::Map all;
     for (auto& [name, value] : found) all.emplace_back(name, std::move(value));
     return Value::map(std::move(all));
+  }
+
+  static Value gpus(const GpuWish& wish) {
+    using Kind = GpuWish::Kind;
+    if (wish.kind == Kind::count) return Value::integer(wish.count);
+    if (wish.kind != Kind::ids) return Value::string(wish.kind == Kind::all ? "all" : "none");
+    Value::List ids;
+    for (const std::string& id : wish.ids) ids.push_back(Value::string(id));
+    return Value::list(std::move(ids));
   }
 
   void put(const std::string& key, Value value) { members_.emplace_back(key, std::move(value)); }
@@ -188,6 +198,8 @@ std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& expe
   Runner own = *runner;
   own.strategy = {experiment.strategy};
   if (own.type == RunnerType::compose && own.service.empty()) own.service = experiment.backend;
+  if (const Value* gpus = experiment.config.find("gpus"); gpus && !gpus->is_null())
+    if (auto wish = gpu_wish(*gpus)) own.gpus = std::move(*wish);
   return own;
 }
 

@@ -8,6 +8,7 @@
 #include "campaign/plan/axes.hpp"
 #include "campaign/plan/hash.hpp"
 #include "campaign/plan/names.hpp"
+#include "campaign/plan/resolve.hpp"
 
 namespace campaign {
 namespace {
@@ -28,6 +29,16 @@ void check_service(const Campaign& campaign, const std::string& name, const std:
                   "the compose file has no service `" + name + "`" + did_you_mean(name, known));
 }
 
+void check_gpus(const Experiment& experiment, Notices& notices) {
+  const Value* gpus = experiment.config.find("gpus");
+  if (!gpus || gpus->is_null()) return;
+  const auto wish = gpu_wish(*gpus);
+  if (wish && wish->kind != GpuWish::Kind::automatic) return;
+  notices.problem(
+      gpus->origin(), "gpus",
+      "expected a count, a list of ids, {ids: [...]}, all or none, not " + shown(*gpus));
+}
+
 void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
   Experiment& experiment = draft.experiment;
   const std::optional<Runner> runner = runner_of(campaign, experiment);
@@ -38,6 +49,7 @@ void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
                                        "`; give `runners." + experiment.backend + "` or `runner`";
     return notices.problem(draft.origin, "runners", what);
   }
+  check_gpus(experiment, notices);
   const std::string key = runner_key(campaign, experiment.backend);
   if (runner->type == RunnerType::compose) {
     check_service(campaign, runner->service, key, notices);

@@ -70,8 +70,8 @@ std::uint64_t plan_seed(const Campaign& campaign);
 Value effective_runner(const Campaign& campaign, const Value& config, const Runner& runner,
                        Expansion* report = nullptr);
 
-// The runner of an experiment with the one strategy that the experiment has, and the service;
-// none: there is none.
+// The runner of an experiment with what the experiment has of its own: one strategy, the service,
+// `gpus`. none: there is none.
 std::optional<Runner> runner_of(const Campaign& campaign, const Experiment& experiment);
 
 // The image of an experiment's runs as the campaign or the compose file names it, placeholders

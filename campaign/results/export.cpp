@@ -106,7 +106,7 @@ std::string tidy_line(const TidyRow& from, const MetricValue& metric) {
     row.exact(axis_text(from.experiment ? member_of(from.experiment->axes, axis) : nullptr));
   row.count(record.cycle).count(record.position).count(record.attempt).flag(record.resumed);
   row.text(record.started_utc > 0 ? rfc3339(record.started_utc) : "");
-  row.text("").text(record.host).text("").text(name_of(record.window.source));
+  row.text("").text(record.host).text(joined(record.gpus)).text(name_of(record.window.source));
   row.text(metric.name).number(metric.value).text(metric.unit);
   row.flag(record.valid && record.state == "completed").text(why_invalid(record));
   return row.line();

@@ -163,6 +163,7 @@ void environment_fields(Archive& field, Record& r) {
   field("strategy", r.strategy);
   field("container_run", r.container_run);
   field("overlap", r.overlap);
+  field("gpus", r.gpus);
   field("neighbours", r.neighbours);
   field("image", r.image);
   field("image_id", r.image_id);

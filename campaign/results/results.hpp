@@ -82,6 +82,7 @@ struct RunRecord {
   std::string strategy;                      // ephemeral, persistent
   int container_run = 0;  // persistent: the n-th run of its container, from 1; 0 = not known
   std::string overlap;    // gap, always
+  std::vector<std::string> gpus;        // UUIDs of the devices it had to itself
   std::vector<std::string> neighbours;  // runs under way at the same time
   std::string image, image_id, image_identity, engine, engine_version, container_id, host;
   std::optional<EnvironmentRecord> environment;  // none: written by an early version

@@ -76,6 +76,7 @@ void members(V& visit, T& e) {
   visit("host", e.host);
   visit("position", e.position);
   visit("service", e.service);
+  visit("gpus", e.gpus);
 }
 template <class V, Like<event::GapStarted> T>
 void members(V& visit, T& e) {

@@ -58,6 +58,7 @@ struct Claimed {
   std::string engine_id, host;
   int position = 0;     // the n-th run drawn in this session, from 1
   std::string service;  // that container is held alive and the run an exec in it; "" = its own
+  std::string gpus;     // UUIDs of the devices that are leased for it, with commas
 };
 struct GapStarted {
   std::string run;

@@ -51,6 +51,7 @@ struct RunState {
   std::string container_id;
   std::string service;  // it is an exec in a container that is held alive; "" = not
   std::string server;   // id of the server's container beside it
+  std::string gpus;     // UUIDs of its devices, with commas
   std::string engine_id, host;
   std::int64_t pid = 0;
   std::uint64_t pid_start = 0;

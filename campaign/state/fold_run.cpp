@@ -245,6 +245,7 @@ void apply_to_run(const RunChange& change, const event::Claimed& e) {
     run.position = e.position;
     run.container = e.container;
     run.service = e.service;
+    run.gpus = e.gpus;
     run.engine_id = e.engine_id;
     run.host = e.host;
     run.claimed_utc = change.utc;

@@ -112,6 +112,7 @@ void run_members(V& visit, T& run) {
   visit("id", run.container_id);
   visit("service", run.service);
   visit("server", run.server);
+  visit.shared("gpus", run.gpus);
   visit.shared("engine", run.engine_id);
   visit.shared("host", run.host);
   visit("pid", run.pid);

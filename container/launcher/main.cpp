@@ -6,6 +6,7 @@
 #include <string>
 #include <variant>
 
+#include "container/launcher/devices.hpp"
 #include "container/launcher/hold.hpp"
 #include "container/launcher/options.hpp"
 #include "container/launcher/out_folder.hpp"
@@ -17,7 +18,8 @@
 namespace container::launcher {
 namespace {
 
-constexpr int exit_usage = 64, exit_system = 71, exit_output = 74, exit_begun = 125;
+constexpr int exit_usage = 64, exit_system = 71, exit_devices = 72, exit_output = 74,
+              exit_begun = 125;
 
 int fail(int code, const std::string& message) {
   fprintf(stderr, "campaignctl-launch: %s\n", message.c_str());
@@ -45,12 +47,24 @@ bool gate_opens() {
   return got == 1;
 }
 
+// What is wrong with the GPUs that the payload is to have. An attempt that has begun already is not
+// judged anew.
+std::string wrong_devices(const Options& options, OutFolder& folder) {
+  if (options.gpus.all.empty() || folder.read("begun")) return "";
+  const SeenGpus seen = see_gpus("/");
+  const std::string wrong = mismatch(options.gpus, seen);
+  folder.publish("devices.json", devices_json(seen, wrong));
+  return wrong;
+}
+
 int launch(const Options& options) {
   if (options.gate && !gate_opens())
     return fail(exit_begun, "the gate was closed; nothing was started");
   OutFolder folder;
   const std::string no_folder = folder.open(options.out);
   if (!no_folder.empty()) return fail(exit_output, "--out " + options.out + ": " + no_folder);
+  const std::string wrong = wrong_devices(options, folder);
+  if (!wrong.empty()) return fail(exit_devices, wrong + "; nothing was started");
   Supervisor supervisor(options, folder);
   const std::string unprepared = supervisor.prepare();
   if (!unprepared.empty()) return fail(exit_system, unprepared + "; nothing was started");

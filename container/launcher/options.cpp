@@ -40,6 +40,8 @@ std::string take(const std::string& flag, const char* value, Options& options) {
   }
   if (flag == "--echo")
     return read_number(value, options.echo, largest_echo) ? "" : "expected bytes, up to 67108864";
+  if (flag == "--gpu")
+    return options.gpus.add(value) ? "" : "expected UUID=FILE, such as GPU-8f1e=/dev/nvidia0";
   if (flag == "--follow-pid") {
     if (!read_number(value, number, 1U << 30) || number == 0) return "expected a process id";
     options.follow_pid = static_cast<int>(number);
@@ -90,6 +92,10 @@ Parsed parse_options(int argc, char** argv) {
     }
     if (flag == "--gate") {
       options.gate = true;
+      continue;
+    }
+    if (flag == "--gpus-beside") {
+      options.gpus.others_allowed = true;
       continue;
     }
     if (!flag.starts_with("--"))

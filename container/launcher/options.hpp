@@ -4,6 +4,8 @@
 #include <string>
 #include <variant>
 
+#include "container/launcher/devices.hpp"
+
 namespace container::launcher {
 
 // What the command line asks for; README.md describes every flag.
@@ -18,6 +20,7 @@ struct Options {
   bool gate = false;                     // wait for a byte on standard input first
   int follow_pid = 0;                    // 0: follow nobody
   bool logs = true;
+  ExpectedGpus gpus;
   char** command = nullptr;  // null-terminated, points into argv
 };
 

@@ -16,6 +16,7 @@
 #include "controller/cli/gpus_report.hpp"
 #include "controller/errors.hpp"
 #include "controller/run_sync.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/runners/site.hpp"
 
 namespace controller::cli {
@@ -42,14 +43,14 @@ Check engine_unreachable(const std::string& why) {
               "campaigns with `type: local` need none"};
 }
 
-void check_engine(std::vector<Check>& checks) {
+std::optional<container::EngineInfo> check_engine(std::vector<Check>& checks) {
   std::vector<std::string> tried;
   try {
     const auto endpoint = container::find_endpoint(
         {.environment = campaign::process_environment(), .explicit_host = ""}, &tried);
     if (!endpoint) {
       checks.push_back(engine_unreachable("none answers; tried " + joined(tried, ", ")));
-      return;
+      return std::nullopt;
     }
     boost::asio::io_context io;
     const auto engine =
@@ -67,9 +68,11 @@ void check_engine(std::vector<Check>& checks) {
                     : info.rootless   ? "rootless: payloads run as 0:0 of the engine"
                                       : "payloads run as the caller",
          .remedy = info.userns_remap ? "switch userns-remap off for this engine" : ""});
+    return info;
   } catch (const std::exception& error) {
     checks.push_back(engine_unreachable(error.what()));
   }
+  return std::nullopt;
 }
 
 Check check_cgroup() {
@@ -201,8 +204,22 @@ std::string gpus_finding(const GpusReport& report) {
   return joined(parts, "; ");
 }
 
-Check check_gpus() {
-  const GpusReport report = gpus_report(gpus_request());
+// How containers would get the granted ones.
+Check check_gpu_route(const container::EngineInfo& engine, const GpuDevices& devices) {
+  Check check{.name = "gpu route", .finding = "", .remedy = ""};
+  try {
+    check.finding =
+        text_of(container::choose_gpu_route(engine, gpu_host(engine), container_devices(devices)));
+  } catch (const container::GpuRefusal& refusal) {
+    const std::string text = refusal.what();
+    check.verdict = Verdict::failure;
+    check.finding = text.substr(0, text.find('\n'));
+    check.remedy = text.substr(text.find_first_not_of("\n ", text.find('\n')));
+  }
+  return check;
+}
+
+Check check_gpus(const GpusReport& report) {
   Check check{.name = "gpus", .finding = gpus_finding(report), .remedy = ""};
   if (!report.grant_fault.empty()) {
     check.verdict = Verdict::warning;
@@ -222,7 +239,7 @@ fs::path state_folder(const Arguments& arguments) {
 
 std::vector<Check> run_checks(const Arguments& arguments) {
   std::vector<Check> checks;
-  check_engine(checks);
+  const auto engine = check_engine(checks);
   checks.push_back(check_cgroup());
   checks.push_back(check_launcher());
   const fs::path state_dir = state_folder(arguments);
@@ -231,7 +248,10 @@ std::vector<Check> run_checks(const Arguments& arguments) {
   checks.push_back(check_disk(existing));
   checks.push_back(check_locks(existing));
   checks.push_back(check_clock());
-  checks.push_back(check_gpus());
+  const GpusReport gpus = gpus_report(gpus_request());
+  checks.push_back(check_gpus(gpus));
+  if (engine && !gpus.grant.devices.empty())
+    checks.push_back(check_gpu_route(*engine, gpus.grant.devices));
   return checks;
 }
 

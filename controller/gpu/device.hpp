@@ -40,9 +40,10 @@ struct DeviceProcess {
 // A whole GPU, or a MIG instance: a part of one that is handed out like a GPU.
 struct Device {
   enum class Vendor { nvidia, amd } vendor = Vendor::nvidia;
-  std::string index;         // "0" in the order of the PCI bus, by vendor; an instance "0:1"
-  std::optional<int> minor;  // n of /dev/nvidia<n>, 128 + n of /dev/dri/renderD<n>
-  std::string uuid;          // "GPU-...", "MIG-...": what leases and selections go by
+  std::string index;  // "0" in the order of the PCI bus, by vendor; an instance "0:1"
+  // n of /dev/nvidia<n>, 128 + n of /dev/dri/renderD<n>; of an instance its GPU's.
+  std::optional<int> minor;
+  std::string uuid;  // "GPU-...", "MIG-...": what leases and selections go by
   std::string name;
   std::string parent;  // uuid of the GPU that a MIG instance is part of, "" = a whole GPU
   bool mig = false;    // a whole GPU in MIG mode: work runs on its instances alone

@@ -53,6 +53,7 @@ void add_instances(const Nvml& nvml, Nvml::Handle handle_of_parent, const Device
     Device device = read_device(nvml, *handle, *uuid);
     device.index = parent.index + ":" + std::to_string(slot);
     device.parent = parent.uuid;
+    device.minor = parent.minor;
     device.temperature = Reading<int>::unavailable("a MIG instance has no sensor of its own");
     device.power = Reading<double>::unavailable("a MIG instance has no sensor of its own");
     into.devices.push_back(std::move(device));

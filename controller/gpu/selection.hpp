@@ -5,17 +5,12 @@
 
 #include <map>
 
+#include "campaign/config/gpu_wish.hpp"
 #include "controller/gpu/grant.hpp"
 
 namespace controller::gpu {
 
-// As written: `auto`, `all`, `none`, a count, `{ids: [...]}`. An id is an index, a UUID or the
-// beginning of one.
-struct Wish {
-  enum class Kind { automatic, all, none, count, ids } kind = Kind::automatic;
-  int count = 0;
-  std::vector<std::string> ids;
-};
+using Wish = campaign::GpuWish;
 // Of a command line: "auto", "all", "none", "2", "ids:0,GPU-8f1e".
 Wish wish_of(const std::string& text);
 

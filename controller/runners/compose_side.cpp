@@ -5,6 +5,7 @@
 #include "campaign/state/files.hpp"
 #include "compose/graph.hpp"
 #include "container/digest.hpp"
+#include "container/gpu.hpp"
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
 #include "controller/runners/engine_away.hpp"
@@ -259,9 +260,14 @@ void ComposeSide::begin() {
   upkeep.parts = &parts_;
   upkeep.project = &project_;
   upkeep.request = {.project = &project_, .desired = options(), .note = parts_.note};
-  upkeep.request.desired.adjust = [](const compose::Service& service,
-                                     container::ContainerSpec& spec) {
+  upkeep.request.desired.adjust = [told = std::make_shared<std::set<std::string>>(),
+                                   note = parts_.note](const compose::Service& service,
+                                                       container::ContainerSpec& spec) {
     spec.restart = {};
+    if (container::without_gpus(spec) && told->insert(service.name).second)
+      note("service " + service.name +
+           " reserves GPUs and gets none: what runs depend on has no "
+           "lease; make it the `server` of the runs");
     spec.labels[container::label::dependency] = service.name;
   };
   upkeep.request.choices = {.services = parts_.in_use,

@@ -5,6 +5,7 @@
 #include "campaign/state/files.hpp"
 #include "container/labels.hpp"
 #include "controller/runners/engine_away.hpp"
+#include "controller/runners/gpus.hpp"
 
 namespace controller {
 
@@ -67,6 +68,9 @@ Task<> DockerRunner::create(Attempt& attempt, const Payload& payload) {
     service = parts_.compose->oneoff(attempt.runner->service, attempt);
     compose::make_folders(service.folders);
     request.service = &service.spec;
+    if (auto note =
+            emptied_reservation(attempt.runner->service, service.spec, devices_of_client(attempt)))
+      attempt.notes.push_back(std::move(*note));
   }
   const container::ContainerSpec spec = docker_spec(request);
   const auto ours = [&](const std::map<std::string, std::string>& labels) {
@@ -154,12 +158,12 @@ Task<bool> DockerRunner::ended_now(Attempt& attempt) {
   const bool runs = ending.kind == container::Ending::Kind::running;
   if (!runs && !attempt.ending.start_failed) take_ending(attempt, ending);
   if (parts_.compose && co_await parts_.compose->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (parts_.servers && (runs || failed(attempt.ending)) &&
       co_await parts_.servers->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (runs && attempt.exit_seen) co_await adopt_now(attempt);
@@ -189,6 +193,12 @@ void DockerRunner::take_ending(Attempt& attempt, const container::Ending& seen) 
   } else if (launched && ending.known && seen.exit_code == 0) {
     ending.known = false;
     ending.error = "the container ended without an outcome of the launcher";
+  }
+  if (ending.start_failed) ending.error = with_gpu_remedy(ending.error);
+  if (const auto wrong = device_mismatch(attempt.paths.ctl); wrong && !ending.outcome) {
+    ending.start_failed = true;
+    ending.error = *wrong;
+    ending.exit_code.reset();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "container/labels.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/runners/runner.hpp"
 
 namespace controller {
@@ -78,8 +79,13 @@ std::map<std::string, std::string> labels(const DockerSpecRequest& request) {
   all[label::run] = attempt.run;
   all[label::attempt] = std::to_string(attempt.number);
   all[label::spec_hash] = attempt.experiment->hash;
-  all[label::gpus] = "";
   return all;
+}
+
+// What is there inside are these devices alone, except in a privileged container.
+void add_gpu_variables(container::ContainerSpec& spec, const std::vector<gpu::Device>& devices) {
+  set_variables(spec.env,
+                gpu_variables(devices, spec.privileged ? GpuNaming::uuids : GpuNaming::numbers));
 }
 
 namespace {
@@ -137,7 +143,7 @@ void apply_settings(container::ContainerSpec& spec, const DockerSpecRequest& req
   spec.init = runner.init;
   spec.read_only |= runner.read_only;
   spec.privileged |= runner.privileged;
-  spec.stop_timeout = static_cast<int>(std::ceil(runner.stop_grace_period));
+  spec.stop_timeout = static_cast<int>(std::ceil(request.attempt->grace()));
 }
 
 std::string network_name(const std::string& uid, int worker) {
@@ -184,6 +190,10 @@ container::ContainerSpec docker_spec(const DockerSpecRequest& request) {
     spec.mounts.push_back({.source = paths.ctl.string(), .target = "/campaign/ctl"});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
+  const GpuDevices devices = devices_of_client(*request.attempt);
+  pass_devices(spec, devices, *request.site);
+  add_gpu_variables(spec, devices);
+  if (image.launcher) check_devices(spec, devices);
   return spec;
 }
 

@@ -42,6 +42,8 @@ std::map<std::string, std::string> owner_labels(const Belonging& whose);
 // The launcher, the passwd file and the runner's volumes.
 void add_common_mounts(container::ContainerSpec& spec, const DockerSpecRequest& request,
                        const SiteImage& image);
+// The variables by which a payload that has the container to itself finds its devices.
+void add_gpu_variables(container::ContainerSpec& spec, const std::vector<gpu::Device>& devices);
 // Limits, rights and network.
 void apply_settings(container::ContainerSpec& spec, const DockerSpecRequest& request);
 

@@ -4,6 +4,7 @@
 #include "container/digest.hpp"
 #include "container/engine_json.hpp"
 #include "container/labels.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/runners/runner.hpp"
 
 namespace controller {
@@ -22,10 +23,20 @@ std::string exec_user(const DockerSpecRequest& request, const container::ImageIn
   return image.user.empty() ? "0:0" : image.user;
 }
 
+container::OtherGpus others_beside(const DockerSpecRequest& request) {
+  const bool privileged = request.attempt->runner->privileged ||
+                          (request.service != nullptr && request.service->privileged);
+  return privileged ? container::OtherGpus::allowed : container::OtherGpus::refused;
+}
+
 container::ExecRun exec_base(const DockerSpecRequest& request) {
   const container::ImageInfo& image = request.site->images.at(request.payload->image).info;
   container::ExecRun run;
+  const GpuDevices devices = devices_of_client(*request.attempt);
   run.env = environment(request);
+  set_variables(run.env, gpu_variables(devices, GpuNaming::uuids));
+  run.launcher_flags =
+      container::gpu_check_flags(container_devices(devices), others_beside(request));
   run.user = exec_user(request, image);
   run.working_dir = !request.payload->workdir.empty() ? request.payload->workdir
                     : image.workdir.empty()           ? "/"
@@ -90,6 +101,7 @@ container::ContainerSpec held_spec(const DockerSpecRequest& request,
         {.source = folder.here.string(), .target = folder.inside, .read_only = folder.read_only});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
+  pass_devices(spec, devices_of_client(attempt), *request.site);
   if (!request.service) spec.health = container::HealthCheck{};
   const std::string hash = spec_hash(spec);
   for (const auto& [name, value] : labels(request)) spec.labels[name] = value;
@@ -107,8 +119,9 @@ container::ExecRun exec_run(const DockerSpecRequest& request) {
   run.name = attempt.name();
   run.command = full_command(request, request.site->images.at(request.payload->image).info);
   if (attempt.runner->window)
-    run.launcher_flags = {"--window-begin", attempt.runner->window->begin, "--window-end",
-                          attempt.runner->window->end};
+    run.launcher_flags.insert(run.launcher_flags.end(),
+                              {"--window-begin", attempt.runner->window->begin, "--window-end",
+                               attempt.runner->window->end});
   run.out = std::string(ctl_inside) + "/" + attempt.name();
   run.out_here = attempt.paths.ctl;
   return run;
@@ -149,6 +162,9 @@ container::ContainerSpec server_spec(const DockerSpecRequest& request, const Str
                          .read_only = true});
   add_common_mounts(spec, request, image);
   apply_settings(spec, request);
+  pass_devices(spec, attempt.devices, *request.site);
+  add_gpu_variables(spec, attempt.devices);
+  check_devices(spec, attempt.devices);
   for (const std::string& text : ports) spec.ports.push_back(published(text));
   spec.networks.back().aliases = {"server"};
   for (const auto& [name, value] : labels(request)) spec.labels[name] = value;

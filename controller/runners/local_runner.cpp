@@ -7,6 +7,7 @@
 
 #include "campaign/state/files.hpp"
 #include "controller/runners/docker_spec.hpp"
+#include "controller/runners/gpus.hpp"
 
 namespace controller {
 
@@ -44,6 +45,8 @@ Task<> LocalRunner::prepare(Attempt& attempt) {
   command.argv.insert(command.argv.end(), payload.launch.begin(), payload.launch.end());
   command.argv.insert(command.argv.end(), payload.command.begin(), payload.command.end());
   command.env = payload.env;
+  for (const auto& [name, value] : gpu_variables(attempt.devices, GpuNaming::uuids))
+    command.env[name] = value;
   const fs::path folder = parts_.payload.campaign->folder;
   command.cwd = payload.workdir.empty() ? folder.string() : (folder / payload.workdir).string();
   command.log = (attempt.paths.ctl / "launcher.log").string();

@@ -6,6 +6,7 @@
 #include "container/labels.hpp"
 #include "controller/runners/docker_runner.hpp"
 #include "controller/runners/engine_away.hpp"
+#include "controller/runners/gpus.hpp"
 #include "controller/runners/warmup.hpp"
 
 namespace controller {
@@ -45,6 +46,20 @@ void lay_out_shared(const campaign::ResultsFolder& results, const Attempt& attem
       fs::permissions(folder.here,
                       fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
   }
+}
+
+// "" = the devices have room. Their readings are from before the run.
+std::string crowded(const std::vector<gpu::Device>& devices, int most_pct) {
+  for (const gpu::Device& device : devices) {
+    if (!device.memory || device.memory->total == 0) continue;
+    const double pct =
+        100 * static_cast<double>(device.memory->used) / static_cast<double>(device.memory->total);
+    if (pct > most_pct)
+      return "leaves GPU " + device.index + " with " + std::to_string(static_cast<int>(pct)) +
+             " % of its memory in use (health_check.gpu_memory_threshold_pct: " +
+             std::to_string(most_pct) + ")";
+  }
+  return "";
 }
 
 }  // namespace
@@ -102,11 +117,15 @@ container::OnExit PersistentRunner::exit_of(Attempt& attempt) const {
 PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
   DockerSpecRequest asked = request(attempt, payload);
-  if (!is_service(attempt)) return {.spec = held_spec(asked, parts_.results), .files = {}};
+  if (!is_service(attempt))
+    return {.spec = held_spec(asked, parts_.results), .files = {}, .emptied = {}};
   compose::DesiredContainer service = parts_.compose->held(attempt.runner->service, attempt.worker);
   compose::make_folders(service.folders);
   asked.service = &service.spec;
-  return {.spec = held_spec(asked, parts_.results), .files = std::move(service.files)};
+  return {.spec = held_spec(asked, parts_.results),
+          .files = std::move(service.files),
+          .emptied = emptied_reservation(attempt.runner->service, service.spec,
+                                         devices_of_client(attempt))};
 }
 
 Task<> PersistentRunner::prepare(Attempt& attempt) {
@@ -119,6 +138,7 @@ Task<> PersistentRunner::prepare(Attempt& attempt) {
 
 Task<> PersistentRunner::ready_now(Attempt& attempt) {
   Wanted made = wanted(attempt);
+  if (made.emptied) attempt.notes.push_back(*made.emptied);
   Held& held = held_of(attempt);
   if (is_service(attempt)) {
     co_await parts_.compose->bring_up(attempt);
@@ -183,12 +203,15 @@ Task<bool> PersistentRunner::unhealthy(Held& held, const Attempt& attempt) {
   if (!check.enabled || !due || !held.container->serving()) co_return false;
   held.since_look = 0;
   const container::ContainerState state = co_await parts_.engine->inspect(held.container->id());
-  if (state.health.status != container::Health::unhealthy) co_return false;
+  const std::string why = state.health.status == container::Health::unhealthy
+                              ? "is unhealthy"
+                              : crowded(attempt.devices, check.gpu_memory_threshold_pct);
+  if (why.empty()) co_return false;
   ++held.unhealthy_ends;
-  parts_.note("container " + held.name + " is unhealthy");
+  parts_.note("container " + held.name + " " + why);
   if (!check.restart_on_failure || held.unhealthy_ends > check.max_restarts)
-    throw PrepareError(FailureClass::infra, "container " + held.name +
-                                                " is unhealthy (health_check.max_restarts: " +
+    throw PrepareError(FailureClass::infra, "container " + held.name + " " + why +
+                                                " (health_check.max_restarts: " +
                                                 std::to_string(check.max_restarts) + ")");
   co_return true;
 }
@@ -253,7 +276,7 @@ Task<> PersistentRunner::await_serving(Held& held, const Attempt& attempt) {
     const campaign::HealthCheck& check = parts_.payload.campaign->health_check;
     throw PrepareError(FailureClass::infra,
                        "container " + held.name + " of " + attempt.service + " does not stay up (" +
-                           held.container->last_end() + "); " +
+                           with_gpu_remedy(held.container->last_end()) + "); " +
                            (check.restart_on_failure
                                 ? "health_check.max_restarts: " + std::to_string(check.max_restarts)
                                 : "health_check.restart_on_failure: false"));
@@ -275,7 +298,7 @@ Task<> PersistentRunner::warm_now(Attempt& attempt) {
                       .folder = parts_.results.folder / "warmup" / attempt.name(),
                       .most = execution.warmup_prompts,
                       .seconds = execution.warmup_timeout_seconds.value_or(attempt.runner->timeout),
-                      .grace = attempt.runner->stop_grace_period,
+                      .grace = attempt.grace(),
                       .open_to_all = attempt.runner->user != "host"};
   attempt.notes.push_back(co_await warm(warmup));
 }
@@ -347,13 +370,14 @@ Task<bool> PersistentRunner::ended_now(Attempt& attempt) {
   const bool before = seen.kind == container::ExecEnding::Kind::begun_before;
   const bool runs = before || seen.kind == container::ExecEnding::Kind::running;
   if (!runs) take_ending(attempt, seen);
+  if (attempt.ending.start_failed) held_of(attempt).distrusted = true;
   const bool failed = attempt.ending.signal || attempt.ending.exit_code.value_or(0) != 0;
   if (parts_.compose && co_await parts_.compose->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (parts_.servers && (runs || failed) && co_await parts_.servers->ended(attempt)) {
-    if (runs) co_await stop_now(attempt, {.grace = attempt.runner->stop_grace_period, .hurry = {}});
+    if (runs) co_await stop_now(attempt, {.grace = attempt.grace(), .hurry = {}});
     co_return true;
   }
   if (before || (runs && attempt.exit_seen)) co_await adopt_now(attempt);
@@ -366,7 +390,7 @@ void PersistentRunner::take_ending(Attempt& attempt, const container::ExecEnding
   ending.outcome = campaign::read_outcome(attempt.paths.ctl);
   ending.known = ending.outcome.has_value();
   ending.start_failed = seen.kind == Kind::start_failed && !ending.known;
-  ending.error = seen.error;
+  ending.error = device_mismatch(attempt.paths.ctl).value_or(seen.error);
   ending.exit_code.reset();
   ending.signal.reset();
   if (!ending.known) {

@@ -70,6 +70,7 @@ class PersistentRunner : public Runner {
   struct Wanted {
     container::ContainerSpec spec;
     std::vector<container::TarFile> files;
+    std::optional<std::string> emptied;  // a line about GPUs that its service reserves in vain
   };
   Wanted wanted(const Attempt& attempt) const;
   void make_container(Held& held, const Attempt& attempt, Wanted wanted);

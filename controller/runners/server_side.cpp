@@ -7,6 +7,7 @@
 #include "campaign/state/files.hpp"
 #include "container/labels.hpp"
 #include "controller/runners/engine_away.hpp"
+#include "controller/runners/gpus.hpp"
 
 namespace controller {
 
@@ -70,15 +71,18 @@ ServerSide::Wanted ServerSide::wanted(const Attempt& attempt) const {
                             .site = parts_.site,
                             .belonging = &parts_.belonging};
   compose::DesiredContainer service;
+  std::optional<std::string> emptied;
   if (const std::string name = server_service(*attempt.runner); !name.empty()) {
     service = parts_.compose->oneoff(name, attempt);
     compose::make_folders(service.folders);
     request.service = &service.spec;
+    emptied = emptied_reservation(name, service.spec, attempt.devices);
   }
   Wanted made{.spec = server_spec(request, server.ports),
               .files = std::move(service.files),
               .hash = {},
-              .ready = server.ready.value_or(campaign::Ready{})};
+              .ready = server.ready.value_or(campaign::Ready{}),
+              .emptied = std::move(emptied)};
   made.hash = spec_hash(made.spec);
   return made;
 }
@@ -115,6 +119,7 @@ Task<> ServerSide::prepare(Attempt& attempt) {
   if (!attempt.runner->server) co_return;
   co_await have_network(attempt.worker);
   const Wanted server = wanted(attempt);
+  if (server.emptied) attempt.notes.push_back(*server.emptied);
   campaign::make_scratch_folders(attempt.paths.ctl / "server");
   if (attempt.runner->user != "host") fs::permissions(attempt.paths.ctl / "server", fs::perms::all);
   const Live& live = live_[attempt.worker];
@@ -127,7 +132,7 @@ Task<> ServerSide::make_ready(Attempt& attempt) {
   Live& live = live_[attempt.worker];
   const Wanted server = wanted(attempt);
   if (!live.id.empty() && (live.hash != server.hash || live.ended))
-    co_await drop(live, attempt.runner->stop_grace_period);
+    co_await drop(live, attempt.grace());
   live.attempt = &attempt;
   if (live.id.empty()) {
     live.hash = server.hash;
@@ -156,7 +161,7 @@ Task<> ServerSide::bring_up(Live& live, const Attempt& attempt, const Wanted& se
   live.witness = std::move(started.witness);
   if (started.ending.kind == container::Ending::Kind::start_failed)
     throw PrepareError(FailureClass::infra,
-                       "its server could not be started: " + started.ending.error);
+                       "its server could not be started: " + with_gpu_remedy(started.ending.error));
   co_await await_ready(live, server.ready, server.spec.user);
 }
 
@@ -193,6 +198,8 @@ Task<bool> ServerSide::is_ready(const Live& live, const campaign::Ready& ready,
 }
 
 void ServerSide::not_ready(const Live& live, const std::string& why) const {
+  if (const auto wrong = device_mismatch(live.logs))
+    throw PrepareError(FailureClass::infra, "its server was not started: " + *wrong);
   const ServerEnding ending = ending_of_server(live.logs);
   std::string text = "its server " + why;
   if (ending.exit_code) text += ", with exit code " + std::to_string(*ending.exit_code);
@@ -249,7 +256,7 @@ Task<> ServerSide::conclude(Attempt& attempt) {
                     !attempt.early_failure && !live.ended && !live.hash.empty();
   live.attempt = nullptr;
   const Live was{.logs = live.logs, .out_mark = live.out_mark, .err_mark = live.err_mark};
-  if (!keep) co_await away_or(drop(live, attempt.runner->stop_grace_period));
+  if (!keep) co_await away_or(drop(live, attempt.grace()));
   gather_logs(was, attempt);
 }
 
@@ -257,7 +264,7 @@ Task<> ServerSide::remove(Attempt& attempt) {
   const auto found = live_.find(attempt.worker);
   if (found != live_.end() && found->second.attempt == &attempt) {
     found->second.attempt = nullptr;
-    co_await away_or(drop(found->second, attempt.runner->stop_grace_period));
+    co_await away_or(drop(found->second, attempt.grace()));
   }
   const auto made = ahead_.extract(attempt.name());
   if (!made.empty()) co_await away_or(parts_.engine->remove(made.mapped(), true));

@@ -55,6 +55,7 @@ class ServerSide {
     std::vector<container::TarFile> files;
     std::string hash;
     campaign::Ready ready;
+    std::optional<std::string> emptied;  // a line about GPUs that its service reserves in vain
   };
   Wanted wanted(const Attempt& attempt) const;
   Task<std::string> create(const Attempt& attempt, const Wanted& server);

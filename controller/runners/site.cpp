@@ -11,6 +11,7 @@
 #include "campaign/state/files.hpp"
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
+#include "controller/runners/gpus.hpp"
 
 namespace controller {
 
@@ -194,6 +195,7 @@ Task<Site> prepare_site(const SiteRequest& request) {
     throw environment_error(
         "the engine remaps user ids (userns-remap): results would belong to nobody here"
         "\n  use an engine without userns-remap, or a rootless one");
+  site.gpu_host = gpu_host(site.info);
   site.user =
       site.info.rootless ? "0:0" : std::to_string(getuid()) + ":" + std::to_string(getgid());
   site.user_name = caller_name();

@@ -4,6 +4,7 @@
 
 #include "campaign/state/manifest.hpp"
 #include "container/engine.hpp"
+#include "container/gpu.hpp"
 #include "controller/wake.hpp"
 
 namespace controller {
@@ -18,6 +19,7 @@ struct SiteImage {
 
 struct Site {
   container::EngineInfo info;
+  container::GpuHost gpu_host;
   std::string launcher;  // host path of the launcher, below the state folder
   std::string user;      // "uid:gid" of `user: host`
   std::string user_name;

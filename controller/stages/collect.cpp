@@ -130,6 +130,7 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.container_run = attempt.container_run;
   record.outcome = attempt.ending.outcome;
   record.overlap = context.campaign->execution.overlap == campaign::Overlap::gap ? "gap" : "always";
+  for (const gpu::Device& device : attempt.devices) record.gpus.push_back(device.uuid);
   record.neighbours = attempt.neighbours;
   record.valid = attempt.cls == FailureClass::none;
   record.invalid_reason = record.valid ? "" : campaign::name_of(attempt.cls);

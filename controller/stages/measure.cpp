@@ -111,7 +111,7 @@ class MeasureStage : public Stage {
 
   static Task<> stop(RunContext& context, Attempt& attempt) {
     const auto hurry = [&context] { return context.stop->level() == StopLevel::kill; };
-    const double grace = hurry() ? 0 : attempt.runner->stop_grace_period;
+    const double grace = hurry() ? 0 : attempt.grace();
     co_await context.runner_of(attempt).stop(attempt, {.grace = grace, .hurry = hurry});
   }
 

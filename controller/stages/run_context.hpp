@@ -11,6 +11,9 @@
 
 namespace controller {
 
+namespace gpu {
+class Broker;
+}
 namespace telemetry {
 class Recorder;
 }
@@ -35,6 +38,7 @@ struct RunContext {
   Progress* progress = nullptr;
   campaign::Environment environment;
   const Site* site = nullptr;               // null when nothing runs in containers
+  gpu::Broker* broker = nullptr;            // null when no run has GPUs
   telemetry::Recorder* recorder = nullptr;  // null when nothing is sampled
   EnvironmentWatch* watch = nullptr;        // of the circumstances of runs
   std::function<Runner&(const Attempt&)> runner_of;

@@ -54,7 +54,7 @@ RunRecord full_record() {
   o.stdout_bytes = 12, o.stderr_bytes = 13, o.stdout_kept = 14, o.stderr_kept = 15;
   o.killed_descendants = 16;
   r.outcome = o;
-  r.overlap = "gap", r.neighbours = {"a.c01", "b.c01"};
+  r.overlap = "gap", r.gpus = {"GPU-1"}, r.neighbours = {"a.c01", "b.c01"};
   r.image = "i:1", r.image_id = "sha256:1", r.image_identity = "2", r.engine = "docker";
   r.engine_version = "20.10", r.container_id = "c", r.host = "h";
   r.environment = EnvironmentRecord{

@@ -51,6 +51,8 @@ TEST(Events, EveryMemberIsWritten) {
   EXPECT_FALSE(failed.final);
   const Record claimed = round_trip(one_of_each_event()[2]);
   EXPECT_EQ(std::get<event::Claimed>(claimed.event).service, "vllm");
+  const event::Claimed leased{.run = "r.c01", .gpus = "GPU-a,GPU-b"};
+  EXPECT_EQ(std::get<event::Claimed>(round_trip(leased).event).gpus, "GPU-a,GPU-b");
   const event::Starting served{.run = "r.c01", .container_id = "c", .server = "s"};
   EXPECT_EQ(std::get<event::Starting>(round_trip(served).event).server, "s");
   const Record starting = round_trip(one_of_each_event()[4]);

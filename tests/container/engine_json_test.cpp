@@ -150,6 +150,22 @@ TEST(EngineJson, InfoSeesRootlessAndUserNamespaces) {
   EXPECT_EQ(info.runtimes, (std::vector<std::string>{"a", "b"}));
 }
 
+TEST(EngineJson, InfoSeesEveryWayToAGpu) {
+  const auto info = engine_json::info(
+      R"({"ServerVersion":"28.5.2","Runtimes":{"nvidia":{},"runc":{}},"DefaultRuntime":"nvidia",)"
+      R"("CDISpecDirs":["/etc/cdi","/var/run/cdi"],"DiscoveredDevices":[)"
+      R"({"Source":"cdi","ID":"nvidia.com/gpu=0"},{"Source":"other","ID":"x"},{"Source":"cdi"}]})");
+  EXPECT_EQ(info.runtimes, (std::vector<std::string>{"nvidia", "runc"}));
+  EXPECT_EQ(info.default_runtime, "nvidia");
+  EXPECT_EQ(info.cdi_folders, (std::vector<std::string>{"/etc/cdi", "/var/run/cdi"}));
+  EXPECT_EQ(info.cdi_devices, (std::vector<std::string>{"nvidia.com/gpu=0"}));
+  const auto old = engine_json::info(
+      R"({"ServerVersion":"20.10.24","DefaultRuntime":null,"CDISpecDirs":null,"DiscoveredDevices":{}})");
+  EXPECT_EQ(old.default_runtime, "");
+  EXPECT_TRUE(old.cdi_folders.empty());
+  EXPECT_TRUE(old.cdi_devices.empty());
+}
+
 TEST(EngineJson, CutOrOddWaitIsNeverACode) {
   EXPECT_EQ(engine_json::wait_result(R"({"StatusCode":3})").exit_code, 3);
   EXPECT_TRUE(engine_json::wait_result(R"({"Error":null,"StatusCode":0})").known);

@@ -96,8 +96,8 @@ def keys_reach_the_command_and_its_code_comes_back():
         wait_for("a raw terminal", terminal.is_raw)
         terminal.type("test -t 0 && test -t 1 && echo at-a-$((1+1))-terminal\n")
         terminal.until("at-a-2-terminal")
-        terminal.type("sleep 1000\n")
-        terminal.until("sleep 1000\r\n")
+        terminal.type("sleep 999\n")
+        wait_for("the command", lambda: "sleep 999" in docker("top", f"{project.name}-web-1", "-o", "pid,args"))
         terminal.type("\x03")  # is the command's: ours goes on
         terminal.type("echo still-$((1+2))-there; exit 7\n")
         terminal.until("still-3-there")

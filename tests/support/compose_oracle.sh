@@ -16,7 +16,7 @@ compose_oracle() {
       echo "no docker compose 2.x: neither COMPOSE_ORACLE nor apt-get with Debian's keys" >&2
       return 1
     fi
-    unpack_compose sid "$folder" || unpack_compose trixie "$folder" || {
+    unpack_package docker-compose sid "$folder" || unpack_package docker-compose trixie "$folder" || {
       echo "no docker compose 2.x: the package docker-compose of sid or trixie could not be fetched" >&2
       return 1
     }
@@ -30,15 +30,15 @@ unpacked_compose() {
   find "$1" -path '*/cli-plugins/docker-compose' -type f -perm -u+x 2>/dev/null | sort | head -n 1
 }
 
-# unpack_compose SUITE FOLDER
-unpack_compose() {
-  local apt=$2/apt options
+# unpack_package PACKAGE SUITE FOLDER: into FOLDER/SUITE
+unpack_package() {
+  local apt=$3/apt options
   mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $1 main" >"$apt/list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $2 main" >"$apt/list"
   options=(-qq -o "Dir::Etc::SourceList=$apt/list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$apt/lists"
     -o "Dir::Cache=$apt/cache" -o Dir::State::status=/dev/null -o Acquire::Languages=none -o APT::Sandbox::User=)
   timeout 300 apt-get "${options[@]}" update >"$apt/log" 2>&1 || return 1
-  (cd "$apt" && timeout 300 apt-get "${options[@]}" download docker-compose) >>"$apt/log" 2>&1 || return 1
-  dpkg -x "$apt"/docker-compose_*.deb "$2/$1" || return 1
+  (cd "$apt" && timeout 300 apt-get "${options[@]}" download "$1") >>"$apt/log" 2>&1 || return 1
+  dpkg -x "$apt/$1"_*.deb "$3/$2" || return 1
   rm -rf "$apt"
 }

@@ -21,7 +21,13 @@ def why_not():
 
 
 class OwnEngine:
-    """Use as a context manager. `host` is what DOCKER_HOST takes; the probe image is on it."""
+    """Use as a context manager. `host` is what DOCKER_HOST takes; the probe image is on it.
+
+    `programs` is a folder in front of its PATH (another dockerd, hooks of vendors), `options` more flags of dockerd."""
+
+    def __init__(self, programs=None, options=()):
+        self.programs = programs
+        self.options = list(options)
 
     def __enter__(self):
         reason = why_not()
@@ -44,11 +50,13 @@ class OwnEngine:
         options = ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
         places = [f"--{key}={self.folder}/{value}" for key, value in
                   {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}.items()]
-        command = ["dockerd", "-H", self.host, *places, *options]
+        command = ["dockerd", "-H", self.host, *places, *options, *self.options]
+        path = os.environ["PATH"]
+        environment = dict(os.environ, PATH=f"{self.programs}:{path}" if self.programs else path)
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "engine", *command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment,
             )
         wait_for("an engine of our own", self.answers)
 

@@ -1,0 +1,137 @@
+"""Which GPUs runs get: out of the grant, to themselves, host-wide, over kills."""
+
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
+from campaign import merged  # noqa: E402
+from check import Checks  # noqa: E402
+from gpu import GpuCampaign, device, lease_file, local, overlapping, uuid  # noqa: E402
+
+checks = Checks("gpus")
+ONE = {"axes": {"size": [1]}, "execution": {"cycles": 1}}
+# Until the test lets it go on.
+WAITS = "touch begun; until [ -e go ]; do sleep 0.05; done"
+
+
+def campaign(changes=None, task="sleep 0.2", gpus=1, **options):
+    return GpuCampaign(merged(merged(ONE, local(task, gpus=gpus)), changes or {}), **options)
+
+
+def begun(one):
+    one.wait("its payload", (one.folder / "begun").exists)
+
+
+def go(one):
+    (one.folder / "go").write_text("")
+
+
+@checks.statement
+def two_workers_never_share_a_device_and_take_turns():
+    with campaign({"axes": {"size": [1, 2, 3, 4]}, "execution": {"cycles": 2, "workers": 2}}) as one:
+        one.up()
+        records = one.run_records()
+        assert len(records) == 8 and all(r["state"] == "completed" for r in records)
+        pairs = overlapping(records)
+        assert pairs, "no two runs were under way at once"
+        for first, second in pairs:
+            assert not set(first["gpus"]) & set(second["gpus"]), (first["run"], second["run"])
+        for size in range(1, 5):
+            used = sorted(r["gpus"][0] for r in records if r["experiment"] == f"s{size}")
+            assert used == [uuid(0), uuid(1)], used  # rotate: each device once
+        claimed = {r["run"]: r["gpus"] for r in one.events("claimed")}
+        assert all(claimed[r["run"]] == r["gpus"][0] for r in records), claimed
+
+
+@checks.statement
+def what_is_not_granted_is_refused_before_anything_starts():
+    for granted, gpus, said, code in (
+        ("", 1, "CUDA_VISIBLE_DEVICES is set and empty", 3),
+        ("0", 2, "2 are more than there are", 2),
+        ("0", {"ids": [1]}, "is not among", 2),
+        (None, {"ids": ["GPU-nonsense"]}, "there is no GPU `GPU-nonsense`", 2),
+    ):
+        with campaign(gpus=gpus, granted=granted) as one:
+            text = one.up(expect=code)
+            assert said in text, text
+            assert not (one.folder / ".state").exists() or not one.uids(), "a session was begun"
+
+
+@checks.statement
+def two_campaigns_on_one_host_never_share_a_device():
+    pinned = {"ids": [0]}
+    with campaign(task=WAITS, gpus=pinned, name="first") as first:
+        with campaign({"gpus_wait": {"for": "1h"}, "gpus": "all"}, gpus=pinned, name="second") as second:
+            first.start_up()
+            begun(first)
+            second.start_up()
+            second.wait("its wait", lambda: "campaign first" in second.waits())
+            assert not second.events("claimed")
+            go(first)
+            assert first.ended(first.started[0]) == 0
+            assert second.ended(second.started[0]) == 0, second.said()
+            assert second.run_records()[0]["started_utc"] >= first.run_records()[0]["finished_utc"]
+
+
+@checks.statement
+def who_does_not_want_to_wait_fails_or_pauses_and_says_who_holds_it():
+    retries = {"execution": {"retries": {"infra": 0}}}
+    with campaign(task=WAITS, gpus=1, script=device(0), name="holder") as holder:
+        holder.start_up()
+        begun(holder)
+        with campaign(merged(retries, {"gpus": "all"}), script=device(0), name="fails") as fails:
+            text = fails.up(expect=1)
+            assert "campaign holder" in text and "gpus_wait" in text, text
+            assert fails.events("failed")[0]["class"] == "infra"
+        with campaign(merged(retries, {"gpus": "all", "gpus_wait": {"then": "pause"}}), script=device(0),
+                      name="pauses") as pauses:
+            text = pauses.up(expect=5)
+            assert "campaign holder" in text, text
+            go(holder)
+            assert holder.ended(holder.started[0]) == 0
+            pauses.run("resume", pauses.name, "--retry", "*")
+            assert pauses.run_records()[0]["gpus"] == [uuid(0)]
+
+
+@checks.statement
+def auto_leaves_out_what_somebody_works_on():
+    with campaign(script=device(0) + device(1) + "process 0 pid=999999999 memory=1000000\n") as one:
+        text = one.up()
+        assert "not 0: pid 999999999 holds it" in text, text
+        assert one.run_records()[0]["gpus"] == [uuid(1)]
+
+
+@checks.statement
+def a_run_begins_once_the_memory_of_its_device_is_given_back():
+    with campaign({"gpus": "all", "gpus_wait": {"for": "1h"}}, script=device(0, used=60000000000)) as one:
+        one.start_up()
+        one.wait("its wait", lambda: "of its memory are in use" in one.waits())
+        one.script.write_text(device(0))
+        assert one.ended(one.started[0]) == 0, one.said()
+
+
+@checks.statement
+def a_kill_and_a_resume_keep_the_device():
+    with campaign(task=WAITS, name="killed") as one:
+        process = one.start_up()
+        begun(one)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        one.start("resume", one.name)
+        one.until("adopted")
+        one.wait("the lease", lambda: lease_file(0).exists() and f'"pid":{one.started[-1].pid}' in lease_file(0).read_text())
+        go(one)
+        assert one.ended(one.started[-1]) == 0, one.said()
+        assert one.run_records()[0]["gpus"] == [uuid(0)]
+        assert len(one.events("starting")) == 1
+
+
+@checks.statement
+def a_run_without_a_word_on_a_host_with_gpus_gets_none():
+    with campaign(gpus=None) as one:
+        one.up()
+        assert one.run_records()[0].get("gpus", []) == []
+
+
+checks.main()
