@@ -5,6 +5,7 @@
 
 #include "controller/engine_watch.hpp"
 #include "controller/environment/watch.hpp"
+#include "controller/gpu/nvml.hpp"
 #include "controller/session_run.hpp"
 #include "controller/telemetry/recorder.hpp"
 
@@ -74,7 +75,9 @@ void SessionRun::make_telemetry() {
       .results = state_.results,
       .engine = engine_.get(),
       .host = host_.get(),
-      .wake = &loop_.wake});
+      .wake = &loop_.wake,
+      .roots = {},
+      .nvml = gpu::nvml_library});
   context_.recorder = telemetry_.get();
 }
 

@@ -10,7 +10,8 @@ using campaign::FailureClass;
 RetryDecision decide_retry(const campaign::Retries& retries, FailureClass cls, int failures) {
   if (cls == FailureClass::config) return {};
   const auto allowed = retries.by_class.find(campaign::name_of(cls));
-  if (allowed == retries.by_class.end() || failures >= allowed->second) return {};
+  const bool again = allowed != retries.by_class.end() && failures < allowed->second;
+  if (!again && cls != FailureClass::contaminated) return {};
   constexpr int most_doublings = 60;  // far above any limit, and finite
   const double backoff =
       retries.backoff_seconds * std::pow(2.0, std::min(failures, most_doublings));

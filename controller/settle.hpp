@@ -12,7 +12,9 @@ struct RetryDecision {
   bool retry = false;
   double backoff = 0;  // seconds
 };
-// `failures`: attempts of this run that failed before this one.
+// `failures`: attempts of this run that failed before this one. A contaminated one is always done
+// again: telemetry.max_reruns has decided before that it counts as one; `failures` are then those
+// that were contaminated.
 RetryDecision decide_retry(const campaign::Retries& retries, campaign::FailureClass cls,
                            int failures);
 

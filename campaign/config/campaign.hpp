@@ -177,8 +177,17 @@ struct Execution {
 // What is sampled while runs are measured.
 struct Telemetry {
   int interval_ms = 100;                        // between two samples; 0 = nothing is sampled
-  std::vector<std::string> sources = {"auto"};  // payload, rapl, hwmon; auto = all there are
+  std::vector<std::string> sources = {"auto"};  // payload, rapl, hwmon, nvml; auto = all there are
   bool save = true;                             // the samples; figures are kept anyway
+  // What becomes of a run that was throttled, or whose GPUs others used: a note; it counts as
+  // invalid; it is done again, at most so often.
+  enum class Policy {
+    keep,
+    flag,
+    rerun
+  } on_throttle = Policy::flag,
+    on_contamination = Policy::flag;
+  int max_reruns = 2;
   bool reads(const std::string& source) const;
   bool on() const { return interval_ms > 0 && !sources.empty(); }
   bool operator==(const Telemetry&) const = default;
@@ -193,8 +202,9 @@ struct Energy {
     double cache_ttl_sec = 3600;  // and used again for so long
     bool operator==(const Baseline&) const = default;
   } baseline;
-  std::vector<std::string> sources = {"rapl"};
+  std::vector<std::string> sources = {"nvml", "rapl"};
   bool allow_process_window = false;
+  bool reads(const std::string& source) const;
   bool on() const { return enabled != Enabled::no && !sources.empty(); }
   bool operator==(const Energy&) const = default;
 };

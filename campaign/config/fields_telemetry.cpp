@@ -44,20 +44,21 @@ Field enabled_field() {
 }
 
 Field energy_sources_field() {
-  Field field =
-      row({FieldType::choices, "sources", "whose counters; `rapl`: processors and memory"},
-          store_sources<Energy>);
-  field.choices = {"rapl"};
-  return std::move(field).refuse({"nvml"});
+  Field field = row({FieldType::choices, "sources",
+                     "whose counters; `nvml`: the GPUs of the run; `rapl`: processors and memory"},
+                    store_sources<Energy>);
+  field.choices = {"nvml", "rapl"};
+  return field;
 }
 
 Field sources_field() {
   Field field = row({FieldType::choices, "sources",
                      "what is read; `payload`: its container or processes, and its server's; "
                      "`rapl`: energy of processors and memory; `hwmon`: temperatures of "
-                     "processors; `auto`: all that there are; []: nothing"},
+                     "processors; `nvml`: the GPUs of the run; `auto`: all that there are; []: "
+                     "nothing"},
                     store_sources<Telemetry>);
-  field.choices = {"auto", "payload", "rapl", "hwmon"};
+  field.choices = {"auto", "payload", "rapl", "hwmon", "nvml"};
   return field;
 }
 
@@ -73,6 +74,10 @@ void check_telemetry(Decoder& d, Value& map, void* target) {
 bool Telemetry::reads(const std::string& source) const {
   return std::any_of(sources.begin(), sources.end(),
                      [&](const std::string& each) { return each == source || each == "auto"; });
+}
+
+bool Energy::reads(const std::string& source) const {
+  return std::find(sources.begin(), sources.end(), source) != sources.end();
 }
 
 const Section* telemetry_section() {
@@ -91,8 +96,23 @@ const Section* telemetry_section() {
                                          "anyway")
                      .otherwise("true")
                      .like("false"),
-                 unsupported_field("on_throttle"), unsupported_field("on_contamination"),
-                 unsupported_field("max_reruns")},
+                 choice_field<&T::on_throttle>(
+                     "on_throttle",
+                     "a run whose GPUs were slowed down by heat or by their hardware; `keep`: it "
+                     "has a note; `flag`: it is invalid; `rerun`: it is done again",
+                     {"keep", "flag", "rerun"})
+                     .otherwise("flag")
+                     .like("rerun"),
+                 choice_field<&T::on_contamination>("on_contamination",
+                                                    "a run whose GPUs others used, likewise",
+                                                    {"keep", "flag", "rerun"})
+                     .otherwise("flag")
+                     .like("rerun"),
+                 integer_field<&T::max_reruns>(
+                     "max_reruns", "how often `rerun` does a run again; then it is flagged")
+                     .between(0, 100)
+                     .otherwise("2")
+                     .like("3")},
       .check = check_telemetry};
   return &section;
 }
@@ -123,7 +143,7 @@ const Section* energy_section() {
       .fields = {
           enabled_field().otherwise("auto").like("false"),
           section_field<&E::baseline>("baseline", "the machine at rest", energy_baseline_section),
-          energy_sources_field().otherwise("rapl").like("[]"),
+          energy_sources_field().otherwise("[nvml, rapl]").like("[rapl]"),
           boolean_field<&E::allow_process_window>(
               "allow_process_window",
               "energy also where the window is the whole process, its start and end included")

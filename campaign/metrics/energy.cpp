@@ -1,75 +1,242 @@
 #include "campaign/metrics/energy.hpp"
 
 #include <algorithm>
+#include <cmath>
+
+#include "campaign/metrics/text.hpp"
 
 namespace campaign {
 namespace {
 
-constexpr std::string_view source = "rapl";
+constexpr std::string_view rapl = "rapl", nvml = "nvml";
+constexpr double power_accuracy = 0.05;  // of a power reading, by NVIDIA's reference of NVML
+constexpr double wanted_accuracy = 0.01;
+
+// One counter, and what it comes to.
+struct Domain {
+  std::string name;
+  double joules = 0;
+  std::optional<double> before, after;
+};
+
+// What there is of all domains; a source that cannot count at all is missing, one that failed in
+// this run is the reason why there is no energy.
+struct Counted {
+  std::vector<Domain> domains;
+  std::vector<GpuEnergy> gpus;
+  std::map<std::string, std::string> missing;
+  std::vector<std::string> notes;
+  std::string reason;
+};
 
 bool is_energy(const TelemetryFigure& figure) {
-  return figure.column.name.starts_with(std::string(source) + ".");
+  return figure.column.name.starts_with(std::string(rapl) + ".");
 }
 
-std::string domain_of(const TelemetryFigure& figure) {
-  return figure.column.name.substr(source.size() + 1);
+const TelemetryFigure* figure_named(const TelemetryReading& reading, const std::string& name) {
+  const auto same = [&](const TelemetryFigure& figure) { return figure.column.name == name; };
+  const auto found = std::find_if(reading.figures.begin(), reading.figures.end(), same);
+  return found == reading.figures.end() ? nullptr : &*found;
 }
 
-// "" where every counter was read over the whole window.
-std::string what_is_missing(const TelemetryReading& reading) {
-  const auto is_source = [](const TelemetrySource& each) { return each.name == source; };
+void count_rapl(const TelemetryReading& reading, Counted& into) {
   const auto& sources = reading.record.sources;
-  const auto found = std::find_if(sources.begin(), sources.end(), is_source);
-  if (found == sources.end()) return "telemetry.sources does not name rapl";
-  if (!found->unavailable.empty()) return found->unavailable;
-  for (const TelemetrySource& each : sources)
+  const auto found = std::find_if(sources.begin(), sources.end(),
+                                  [](const auto& each) { return each.name == rapl; });
+  const bool opened = std::any_of(reading.figures.begin(), reading.figures.end(), is_energy);
+  if (found == sources.end() || (!found->unavailable.empty() && !opened)) {
+    into.missing[std::string(rapl)] =
+        found == sources.end() ? "telemetry.sources does not name rapl" : found->unavailable;
+    return;
+  }
+  if (!found->unavailable.empty()) into.reason = found->unavailable;
+  for (const TelemetryFigure& figure : reading.figures) {
+    if (!is_energy(figure)) continue;
+    if (!figure.broken.empty()) into.reason = figure.broken;
+    if (!figure.total && into.reason.empty())
+      into.reason = figure.column.name + " was not read over the whole window";
+    into.domains.push_back({.name = figure.column.name.substr(rapl.size() + 1),
+                            .joules = figure.total.value_or(0),
+                            .before = figure.before_j,
+                            .after = figure.after_j});
+  }
+}
+
+std::string rounded(double value) { return shortest(std::round(value * 10) / 10); }
+
+// One GPU by its counter and by its power.
+class GpuCount {
+ public:
+  GpuCount(const TelemetryReading& reading, const TelemetrySource& source, double seconds)
+      : source_(source),
+        name_(source.parent.empty() ? source.device : source.parent),
+        seconds_(seconds),
+        counter_(figure_named(reading, source.name + ".energy_j")),
+        power_(figure_named(reading, source.name + ".power_w")) {}
+
+  void count(Counted& into) const {
+    GpuEnergy energy{.device = name_, .method = {}, .counter_j = {}, .power_j = {}};
+    if (counter_ && counter_->total) energy.counter_j = counter_->total;
+    if (power_ && power_->mean) energy.power_j = *power_->mean * seconds_;
+    if (!energy.counter_j && !energy.power_j) {
+      into.reason = name_ + ": " + why_none();
+      return;
+    }
+    const TelemetryFigure& figure = energy.counter_j ? *counter_ : *power_;
+    const double joules = energy.counter_j ? *energy.counter_j : *energy.power_j;
+    energy.method = energy.counter_j ? "counter" : "power";
+    energy.uncertainty_j =
+        energy.counter_j ? 2 * counter_->step.value_or(joules) : power_accuracy * joules;
+    note(energy, joules, into.notes);
+    into.domains.push_back(
+        {.name = name_, .joules = joules, .before = figure.before_j, .after = figure.after_j});
+    into.gpus.push_back(std::move(energy));
+  }
+
+ private:
+  std::string why_none() const {
+    if (!source_.unavailable.empty()) return source_.unavailable;
+    if (counter_ && !counter_->broken.empty()) return counter_->broken;
+    if (power_ && !power_->column.unavailable.empty()) return power_->column.unavailable;
+    return "neither its energy counter nor its power was read over the whole window";
+  }
+
+  void note(const GpuEnergy& energy, double joules, std::vector<std::string>& notes) const {
+    if (!source_.parent.empty())
+      notes.push_back("the energy of " + source_.device + " is that of the whole GPU " + name_);
+    if (!energy.counter_j) {
+      const bool broken = counter_ && !counter_->broken.empty();
+      notes.push_back(name_ + (broken ? ": " + counter_->broken : " has no energy counter") +
+                      "; its energy is integrated from its power");
+      return;
+    }
+    if (joules > 0 && energy.uncertainty_j > wanted_accuracy * joules)
+      notes.push_back("the energy counter of " + name_ + " steps by " +
+                      rounded(energy.uncertainty_j / 2) + " J: " + rounded(joules) +
+                      " J are known to " + rounded(100 * energy.uncertainty_j / joules) +
+                      " %; for 1 % the window has to last " +
+                      rounded(seconds_ * energy.uncertainty_j / (wanted_accuracy * joules)) + " s");
+    if (!energy.power_j) return;
+    const double apart = std::abs(*energy.power_j - joules);
+    if (apart > std::max(energy.uncertainty_j, power_accuracy * joules))
+      notes.push_back("the energy of " + name_ + " is " + rounded(joules) +
+                      " J by its counter and " + rounded(*energy.power_j) + " J by its power");
+  }
+
+  const TelemetrySource& source_;
+  const std::string name_;
+  const double seconds_;
+  const TelemetryFigure* counter_;
+  const TelemetryFigure* power_;
+};
+
+void count_gpus(const TelemetryReading& reading, double seconds, Counted& into) {
+  for (const TelemetrySource& source : reading.record.sources) {
+    const std::string& gpu = source.parent.empty() ? source.device : source.parent;
+    const auto same = [&](const GpuEnergy& known) { return known.device == gpu; };
+    if (gpu.empty() || std::any_of(into.gpus.begin(), into.gpus.end(), same)) continue;
+    GpuCount(reading, source, seconds).count(into);
+  }
+}
+
+std::string what_was_not_watched(const TelemetryReading& reading) {
+  for (const TelemetrySource& each : reading.record.sources)
     if (each.name == "payload" && !each.unavailable.empty())
       return "the payload is not seen on this machine: " + each.unavailable;
   if (!reading.record.complete())
     return "telemetry is " + reading.record.status + ": " + reading.record.reason;
-  for (const TelemetryFigure& figure : reading.figures) {
-    if (!is_energy(figure)) continue;
-    if (!figure.broken.empty()) return figure.broken;
-    if (!figure.total) return figure.column.name + " was not read over the whole window";
-  }
   return "";
 }
 
+Counted counted(const Energy& settings, const TelemetryReading& reading, double seconds) {
+  Counted all;
+  if (settings.reads(std::string(rapl))) count_rapl(reading, all);
+  if (settings.reads(std::string(nvml))) count_gpus(reading, seconds, all);
+  if (all.domains.empty() && all.reason.empty())
+    all.reason = all.missing.empty() ? "the run has no GPU, and energy.sources names nothing else"
+                                     : all.missing.begin()->second;
+  else if (const std::string why = what_was_not_watched(reading); !why.empty())
+    all.reason = why;
+  return all;
+}
+
 bool is_memory(const std::string& domain) { return domain.ends_with(".dram"); }
+
+void take_off_baseline(const EnergyRequest& request, EnergyRecord& record) {
+  if (!request.baseline) return;
+  double watts = 0;
+  for (const auto& [domain, joules] : record.domains_j) {
+    const auto known = request.baseline->watts.find(domain);
+    if (known == request.baseline->watts.end()) return;
+    watts += known->second;
+  }
+  record.baseline_power_w = watts;
+  record.baseline_method = request.baseline->method;
+  record.baseline_utc = request.baseline->utc;
+  record.baseline_cache_age_s = request.baseline->age_s;
+  record.adjusted_j = std::max(0.0, *record.raw_j - watts * request.window.seconds);
+}
+
+void add_stages(const std::vector<Domain>& domains, EnergyRecord& record) {
+  const auto sum = [&](const char* stage, std::optional<double> Domain::* of) {
+    double joules = 0;
+    for (const Domain& domain : domains) {
+      if (!(domain.*of)) return;
+      joules += *(domain.*of);
+    }
+    record.stages_j[stage] = joules;
+  };
+  record.stages_j["measure"] = *record.raw_j;
+  sum("before", &Domain::before);
+  sum("after", &Domain::after);
+}
 
 }  // namespace
 
 EnergyRecord energy_of(const EnergyRequest& request) {
   EnergyRecord record{.baseline_method = "unavailable"};
-  record.reason = what_is_missing(*request.reading);
+  const bool asked = request.gpus > 0 && request.settings->reads(std::string(nvml));
+  Counted all = counted(*request.settings, *request.reading, request.window.seconds);
+  record.reason = std::move(all.reason);
+  record.missing = std::move(all.missing);
+  if (asked && all.gpus.empty() && record.reason.empty())
+    record.missing[std::string(nvml)] = "telemetry.sources does not name nvml";
   if (record.reason.empty() && request.window.source == MeasureWindow::Source::process &&
       !request.settings->allow_process_window)
     record.reason =
         "the window is the whole process, start and end of it included; "
         "energy.allow_process_window: true takes it";
   if (!record.reason.empty()) return record;
-  double sum = 0;
-  for (const TelemetryFigure& figure : request.reading->figures) {
-    if (!is_energy(figure)) continue;
-    record.domains_j[domain_of(figure)] = *figure.total;
-    sum += *figure.total;
+  record.raw_j = 0;
+  for (const Domain& domain : all.domains) {
+    record.domains_j[domain.name] = domain.joules;
+    *record.raw_j += domain.joules;
   }
-  record.raw_j = sum;
-  if (!request.baseline) return record;
-  record.baseline_power_w = request.baseline->watts;
-  record.baseline_method = request.baseline->method;
-  record.baseline_utc = request.baseline->utc;
-  record.baseline_cache_age_s = request.baseline->age_s;
-  record.adjusted_j = std::max(0.0, sum - request.baseline->watts * request.window.seconds);
+  for (const GpuEnergy& gpu : all.gpus)
+    record.uncertainty_j = record.uncertainty_j.value_or(0) + gpu.uncertainty_j;
+  record.gpus = std::move(all.gpus);
+  record.notes = std::move(all.notes);
+  add_stages(all.domains, record);
+  take_off_baseline(request, record);
   return record;
 }
 
-std::optional<double> mean_watts(const TelemetryReading& reading) {
-  if (!what_is_missing(reading).empty()) return std::nullopt;
-  double sum = 0;
+std::map<std::string, double> mean_watts(const Energy& settings, const TelemetryReading& reading) {
+  std::map<std::string, double> watts;
+  const Counted all = counted(settings, reading, 1);
+  if (!all.reason.empty()) return watts;
+  for (const Domain& domain : all.domains) watts[domain.name] = 0;
   for (const TelemetryFigure& figure : reading.figures)
-    if (is_energy(figure)) sum += figure.mean.value_or(0);
-  return sum;
+    if (is_energy(figure))
+      watts[figure.column.name.substr(rapl.size() + 1)] = figure.mean.value_or(0);
+  for (const TelemetrySource& source : reading.record.sources) {
+    const auto gpu = watts.find(source.parent.empty() ? source.device : source.parent);
+    if (gpu == watts.end()) continue;
+    for (const char* column : {".power_w", ".energy_j"})  // the counter, where there is one
+      if (const auto* figure = figure_named(reading, source.name + column); figure && figure->mean)
+        gpu->second = *figure->mean;
+  }
+  return watts;
 }
 
 std::vector<MetricValue> energy_metrics(const EnergyRecord& record) {
@@ -80,14 +247,14 @@ std::vector<MetricValue> energy_metrics(const EnergyRecord& record) {
   };
   if (record.raw_j) add("energy_raw_j", *record.raw_j);
   if (record.adjusted_j) add("energy_adjusted_j", *record.adjusted_j);
-  double processors = 0, memory = 0;
-  bool has_memory = false;
+  std::map<std::string, double> sums;
   for (const auto& [domain, joules] : record.domains_j) {
-    has_memory = has_memory || is_memory(domain);
-    (is_memory(domain) ? memory : processors) += joules;
+    const auto same = [&](const GpuEnergy& gpu) { return gpu.device == domain; };
+    const bool gpu = std::any_of(record.gpus.begin(), record.gpus.end(), same);
+    sums[gpu ? "gpu_energy_j" : is_memory(domain) ? "ram_energy_j" : "cpu_energy_j"] += joules;
   }
-  if (!record.domains_j.empty()) add("cpu_energy_j", processors);
-  if (has_memory) add("ram_energy_j", memory);
+  for (const char* name : {"cpu_energy_j", "ram_energy_j", "gpu_energy_j"})
+    if (const auto sum = sums.find(name); sum != sums.end()) add(name, sum->second);
   return metrics;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "campaign/metrics/telemetry_fold.hpp"
 #include "campaign/metrics/text.hpp"
@@ -38,6 +39,7 @@ TelemetryColumn column_of(const json& object) {
                          .unit = text_in(object, "unit"),
                          .counter = text_in(object, "kind") == "counter",
                          .from_zero = object.value("from_zero", false)};
+  column.unavailable = text_in(object, "unavailable");
   const auto wraps = object.find("wraps_at");
   if (wraps != object.end() && wraps->is_number()) column.wraps_at = wraps->get<double>();
   return column;
@@ -48,13 +50,102 @@ std::vector<MeasureWindow::Part> parts_of(const MeasureWindow& window) {
   return {{window.begin_ns, window.end_ns}};
 }
 
+using Parts = std::vector<MeasureWindow::Part>;
+
+// What lies between these shares of the time of all parts.
+Parts slice(const Parts& parts, double from, double until) {
+  double whole = 0, passed = 0;
+  for (const auto& part : parts) whole += static_cast<double>(part.end_ns - part.begin_ns);
+  Parts out;
+  for (const auto& part : parts) {
+    const double length = static_cast<double>(part.end_ns - part.begin_ns);
+    const double begin = std::max(from * whole - passed, 0.0);
+    const double end = std::min(until * whole - passed, length);
+    passed += length;
+    if (end > begin)
+      out.push_back({part.begin_ns + static_cast<std::int64_t>(begin),
+                     part.begin_ns + static_cast<std::int64_t>(end)});
+  }
+  return out;
+}
+
+// The stretches of time that columns are folded over. Empty ones have no figures.
+struct Stretches {
+  Parts window, first_fifth, last_fifth, before, after;
+
+  explicit Stretches(const TelemetryRequest& request)
+      : window(parts_of(request.window)),
+        first_fifth(slice(window, 0, 0.2)),
+        last_fifth(slice(window, 0.8, 1)) {
+    if (!request.process) return;
+    const std::int64_t start = request.process->start_ns, end = request.process->end_ns;
+    if (start < window.front().begin_ns) before = {{start, window.front().begin_ns}};
+    if (end > window.back().end_ns) after = {{window.back().end_ns, end}};
+  }
+};
+
+double seconds_of(const Parts& parts) {
+  double sum = 0;
+  for (const auto& part : parts) sum += static_cast<double>(part.end_ns - part.begin_ns) * 1e-9;
+  return sum;
+}
+
+// A column over the window, and over the other stretches where its unit asks for them.
+class FoldedColumn {
+ public:
+  FoldedColumn(const TelemetryColumn& column, const Stretches& over, std::int64_t interval_ns)
+      : over_(over), window_(column, over.window, interval_ns) {
+    const auto fold = [&](std::optional<ColumnFold>& into, const Parts& parts) {
+      if (!parts.empty()) into.emplace(column, parts, interval_ns);
+    };
+    if (column.unit == "MHz") {
+      fold(first_, over.first_fifth);
+      fold(last_, over.last_fifth);
+    }
+    if (column.unit == "J" || column.unit == "W") {
+      fold(before_, over.before);
+      fold(after_, over.after);
+    }
+  }
+  ColumnFold& window() { return window_; }
+
+  void add(TelemetryPoint point) {
+    window_.add(point);
+    for (std::optional<ColumnFold>* fold : {&first_, &last_, &before_, &after_})
+      if (*fold) (*fold)->add(point);
+  }
+
+  TelemetryFigure figure() const {
+    TelemetryFigure out = window_.figure();
+    if (first_) out.first_fifth = first_->figure().mean;
+    if (last_) out.last_fifth = last_->figure().mean;
+    if (before_) out.before_j = joules(*before_, over_.before);
+    if (after_) out.after_j = joules(*after_, over_.after);
+    return out;
+  }
+
+ private:
+  static std::optional<double> joules(const ColumnFold& fold, const Parts& parts) {
+    const TelemetryFigure figure = fold.figure();
+    if (figure.column.counter) return figure.total;
+    if (!figure.mean) return std::nullopt;
+    return *figure.mean * seconds_of(parts);
+  }
+
+  const Stretches& over_;
+  ColumnFold window_;
+  std::optional<ColumnFold> first_, last_, before_, after_;
+};
+
 class TelemetryFile {
  public:
   explicit TelemetryFile(const TelemetryRequest& request)
       : request_(request),
-        parts_(parts_of(request.window)),
-        begin_(parts_.front().begin_ns),
-        end_(parts_.back().end_ns) {}
+        over_(request),
+        begin_(over_.window.front().begin_ns),
+        end_(over_.window.back().end_ns) {}
+  TelemetryFile(const TelemetryFile&) = delete;
+  TelemetryFile& operator=(const TelemetryFile&) = delete;
 
   TelemetryReading read() {
     const Fd fd = open_regular(request_.file);
@@ -94,7 +185,9 @@ class TelemetryFile {
     for (const json& source : list_in(object, "sources"))
       record_.sources.push_back({.name = text_in(source, "name"),
                                  .kind = text_in(source, "kind"),
-                                 .unavailable = text_in(source, "unavailable")});
+                                 .unavailable = text_in(source, "unavailable"),
+                                 .device = text_in(source, "device"),
+                                 .parent = text_in(source, "parent")});
     places_.clear();
     for (const json& item : list_in(object, "columns")) places_.push_back(place(column_of(item)));
   }
@@ -103,8 +196,8 @@ class TelemetryFile {
     const auto same = [&](const auto& known) { return known.name == column.name; };
     const auto found = std::find_if(columns_.begin(), columns_.end(), same);
     if (found != columns_.end()) return static_cast<std::size_t>(found - columns_.begin());
-    columns_.push_back(column);
-    folds_.emplace_back(std::move(column), parts_, std::int64_t{record_.interval_ms} * 1'000'000);
+    folds_.emplace_back(column, over_, std::int64_t{record_.interval_ms} * 1'000'000);
+    columns_.push_back(std::move(column));
     return columns_.size() - 1;
   }
 
@@ -121,10 +214,10 @@ class TelemetryFile {
   }
 
   void sample(std::size_t column, TelemetryPoint point) {
-    ColumnFold& fold = folds_[column];
-    if (!fold.last() && columns_[column].from_zero && request_.process &&
+    FoldedColumn& fold = folds_[column];
+    if (!fold.window().last() && columns_[column].from_zero && request_.process &&
         request_.process->start_ns < point.at_ns)
-      fold.add_known({request_.process->start_ns, 0});
+      fold.window().add_known({request_.process->start_ns, 0});
     fold.add(point);
   }
 
@@ -160,9 +253,10 @@ class TelemetryFile {
     const auto& process = request_.process;
     for (std::size_t i = 0; process && i < columns_.size(); ++i) {
       if (columns_[i].name != "payload.cpu_seconds" || !columns_[i].from_zero) continue;
-      if (!folds_[i].last()) folds_[i].add_known({process->start_ns, 0});
-      const double last = folds_[i].last()->value;
-      folds_[i].add_known({process->end_ns, std::max(last, process->cpu_seconds)});
+      ColumnFold& fold = folds_[i].window();
+      if (!fold.last()) fold.add_known({process->start_ns, 0});
+      const double last = fold.last()->value;
+      fold.add_known({process->end_ns, std::max(last, process->cpu_seconds)});
     }
   }
 
@@ -181,12 +275,12 @@ class TelemetryFile {
     record_.status = record_.reason.empty() ? "complete" : "partial";
     record_.jitter_p99_ms = percentile(std::move(late_), 99);
     TelemetryReading out{.record = record_, .figures = {}};
-    for (const ColumnFold& fold : folds_) out.figures.push_back(fold.figure());
+    for (const FoldedColumn& fold : folds_) out.figures.push_back(fold.figure());
     return out;
   }
 
   const TelemetryRequest& request_;
-  const std::vector<MeasureWindow::Part> parts_;
+  const Stretches over_;
   const std::int64_t begin_, end_;
   TelemetryRecord record_;
   int headers_ = 0;
@@ -194,7 +288,7 @@ class TelemetryFile {
   std::size_t lost_rows_ = 0;
   std::vector<std::size_t> places_;  // of the columns of the last header, in columns_
   std::vector<TelemetryColumn> columns_;
-  std::vector<ColumnFold> folds_;
+  std::vector<FoldedColumn> folds_;
   std::optional<std::int64_t> last_row_, last_tick_;
   std::vector<double> late_;
 };
@@ -214,6 +308,8 @@ constexpr Names names[] = {
     {"memory_bytes", "", "memory_mean_bytes", "memory_peak_bytes", "B"},
     {"io_read_bytes", "io_read_bytes", "", "", ""},
     {"io_write_bytes", "io_write_bytes", "", "", ""},
+    {"net_rx_bytes", "net_rx_bytes", "", "", ""},
+    {"net_tx_bytes", "net_tx_bytes", "", "", ""},
 };
 
 void add(std::vector<MetricValue>& metrics, MetricValue value) {
@@ -227,6 +323,54 @@ void add_named(std::vector<MetricValue>& metrics, const TelemetryFigure& figure,
     add(metrics, {prefix + as.total, *figure.total, figure.column.unit});
   if (figure.mean && *as.mean) add(metrics, {prefix + as.mean, *figure.mean * as.scale, as.unit});
   if (figure.peak && *as.peak) add(metrics, {prefix + as.peak, *figure.peak * as.scale, as.unit});
+}
+
+// What the devices of a run come to together.
+struct GpuName {
+  const char* column;
+  const char* metric;
+  const char* unit;
+  std::optional<double> TelemetryFigure::* figure;
+  enum class Together { sum, mean, largest } together;
+};
+constexpr GpuName gpu_names[] = {
+    {"power_w", "gpu_power_mean_w", "W", &TelemetryFigure::mean, GpuName::Together::sum},
+    {"utilisation_pct", "gpu_util_mean_pct", "%", &TelemetryFigure::mean, GpuName::Together::mean},
+    {"memory_bytes", "gpu_memory_peak_bytes", "B", &TelemetryFigure::peak,
+     GpuName::Together::largest},
+    {"temperature_c", "gpu_temp_peak_c", "C", &TelemetryFigure::peak, GpuName::Together::largest},
+    {"sm_clock_mhz", "gpu_clock_mean_mhz", "MHz", &TelemetryFigure::mean, GpuName::Together::mean},
+};
+
+// The GPUs of the run; one that several instances are part of stands once.
+std::vector<std::string> gpus_of(const TelemetryReading& reading) {
+  std::vector<std::string> found, seen;
+  for (const TelemetrySource& source : reading.record.sources) {
+    const std::string& gpu = source.parent.empty() ? source.device : source.parent;
+    if (gpu.empty() || std::find(seen.begin(), seen.end(), gpu) != seen.end()) continue;
+    seen.push_back(gpu);
+    found.push_back(source.name);
+  }
+  return found;
+}
+
+// Only where all of them have a value.
+void add_gpu_metrics(std::vector<MetricValue>& metrics, const TelemetryReading& reading) {
+  const std::vector<std::string> gpus = gpus_of(reading);
+  for (const GpuName& as : gpu_names) {
+    std::vector<double> values;
+    for (const TelemetryFigure& figure : reading.figures)
+      for (const std::string& gpu : gpus)
+        if (figure.column.name == gpu + "." + as.column && (figure.*as.figure))
+          values.push_back(*(figure.*as.figure));
+    if (values.empty() || values.size() < gpus.size()) continue;
+    const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+    const double together =
+        as.together == GpuName::Together::largest ? *std::max_element(values.begin(), values.end())
+        : as.together == GpuName::Together::sum   ? sum
+                                                  : sum / static_cast<double>(values.size());
+    add(metrics, {as.metric, together, as.unit});
+  }
 }
 
 }  // namespace
@@ -249,6 +393,7 @@ std::vector<MetricValue> telemetry_metrics(const TelemetryReading& reading) {
       if (rest == as.column) add_named(metrics, figure, source == "server" ? "server_" : "", as);
   }
   if (hottest) add(metrics, {"cpu_temp_peak_c", *hottest, "C"});
+  add_gpu_metrics(metrics, reading);
   return metrics;
 }
 

@@ -12,9 +12,11 @@
 namespace campaign {
 
 struct TelemetrySource {
-  std::string name;         // payload, server, rapl, hwmon
-  std::string kind;         // how it is read: "cgroup v1", "/proc sums", "powercap"
+  std::string name;         // payload, server, rapl, hwmon; gpu0, gpu1, ... of the run's devices
+  std::string kind;         // how it is read: "cgroup v1", "/proc sums", "powercap", "NVML"
   std::string unavailable;  // why there are no readings, or none any more; "" = there are
+  std::string device;       // uuid of a GPU or MIG instance, and
+  std::string parent;       // of the GPU that an instance is part of, whose sensors it has
   bool operator==(const TelemetrySource&) const = default;
 };
 
@@ -24,6 +26,7 @@ struct TelemetryColumn {
   bool from_zero = false;  // a counter that began with the attempt's process
   // A counter that begins again at 0 beyond this value, in `unit`.
   std::optional<double> wraps_at = {};
+  std::string unavailable = {};  // why it has no values though its source has some; "" = it has
 };
 
 // The first line; another one follows where another controller took the attempt up.
@@ -68,7 +71,16 @@ struct TelemetryFigure {
   std::optional<double> total;       // of a counter
   std::optional<double> mean, peak;  // of a level: by time (trapezoid), and its largest sample;
                                      // of a counter: per second
+  std::optional<double> seen;        // the peak as far as the window was seen, if it was not wholly
   std::string broken;                // a counter that began anew in the window: why no total
+  // How much a counter grew by where it did, on average: below that it cannot tell.
+  std::optional<double> step;
+  // Of a level in MHz: its mean over the first and the last fifth of the window.
+  std::optional<double> first_fifth, last_fifth;
+  // In J and W: joules of the process before the window and after it.
+  std::optional<double> before_j, after_j;
+  std::size_t known = 0;       // samples with a value, in and out of the window, and
+  std::optional<double> ever;  // the largest of them
 };
 
 struct TelemetryRequest {
@@ -88,7 +100,8 @@ struct TelemetryReading {
 };
 // Content never makes it throw: a file that is not there or says nothing is `unavailable`.
 TelemetryReading read_telemetry(const TelemetryRequest& request);
-// The figures as metrics: cpu_seconds, cpu_util_mean_pct, ... (docs/telemetry.md).
+// The figures as metrics: cpu_seconds, cpu_util_mean_pct, gpu_power_mean_w, ...
+// (docs/telemetry.md).
 std::vector<MetricValue> telemetry_metrics(const TelemetryReading& reading);
 // Adds those whose name is not taken yet.
 void add_sampled_metrics(std::vector<MetricValue>& metrics, std::vector<MetricValue> sampled);

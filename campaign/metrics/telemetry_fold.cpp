@@ -66,6 +66,8 @@ void ColumnFold::span(TelemetryPoint from, TelemetryPoint to) {
   anchored_ += grown;
   if (covered <= 0) return;
   covered_ns_ += covered;
+  stepped_ += grown;
+  steps_ += grown > 0;
   if (column_.counter)
     sum_ += grown * covered / length;
   else
@@ -88,6 +90,8 @@ void ColumnFold::add(TelemetryPoint point) {
   if (last_) span(*last_, point);
   if (column_.counter) rate_peak(point);
   last_ = point;
+  ++known_;
+  ever_ = std::max(ever_.value_or(point.value), point.value);
 }
 
 void ColumnFold::add_known(TelemetryPoint point) {
@@ -98,7 +102,8 @@ void ColumnFold::add_known(TelemetryPoint point) {
 }
 
 TelemetryFigure ColumnFold::figure() const {
-  TelemetryFigure out{.column = column_, .broken = broken_};
+  TelemetryFigure out{
+      .column = column_, .seen = peak_, .broken = broken_, .known = known_, .ever = ever_};
   const double missing = window_ns_ - covered_ns_;
   const bool enough = covered_ns_ > 0 && missing <= 2 * static_cast<double>(interval_ns_) &&
                       covered_ns_ >= window_ns_ / 2;
@@ -108,6 +113,7 @@ TelemetryFigure ColumnFold::figure() const {
     out.mean = sum_ / covered_ns_;
     return out;
   }
+  if (steps_ > 0) out.step = stepped_ / steps_;
   out.total = sum_ * window_ns_ / covered_ns_;
   out.mean = sum_ / seconds(covered_ns_);
   return out;

@@ -41,6 +41,10 @@ class ColumnFold {
   std::size_t part_ = 0;  // the first that does not end before the last point
   std::optional<TelemetryPoint> last_, anchor_;
   double anchored_ = 0;  // growth since the anchor
+  double stepped_ = 0;   // growth where the counter changed in the window, and
+  int steps_ = 0;        // how often it did
+  std::size_t known_ = 0;
+  std::optional<double> ever_;
   double covered_ns_ = 0;
   double sum_ = 0;  // counter: growth in the window; level: integral over nanoseconds
   std::optional<double> peak_;

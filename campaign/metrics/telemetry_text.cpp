@@ -18,6 +18,14 @@ void append_source(std::string& out, const TelemetrySource& source) {
     out += R"(,"unavailable":)";
     json::append_string(out, source.unavailable);
   }
+  if (!source.device.empty()) {
+    out += R"(,"device":)";
+    json::append_string(out, source.device);
+  }
+  if (!source.parent.empty()) {
+    out += R"(,"parent":)";
+    json::append_string(out, source.parent);
+  }
   out += '}';
 }
 
@@ -31,6 +39,10 @@ void append_column(std::string& out, const TelemetryColumn& column) {
   if (column.wraps_at) {
     out += R"(,"wraps_at":)";
     json::append_number(out, *column.wraps_at);
+  }
+  if (!column.unavailable.empty()) {
+    out += R"(,"unavailable":)";
+    json::append_string(out, column.unavailable);
   }
   out += '}';
 }

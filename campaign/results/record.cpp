@@ -23,6 +23,8 @@ ordered_json put(const TelemetryRecord& telemetry);
 ordered_json put(const EnergyRecord& energy);
 ordered_json put(const TelemetrySource& source);
 ordered_json put(const EnvironmentRecord& environment) { return environment_json(environment); }
+ordered_json put(const GpuEnergy& gpu);
+ordered_json put(const GpuVerdicts& verdicts);
 
 ordered_json put(const std::string& text) {
   const std::string clean = valid_utf8(std::string_view(text).substr(0, longest_text));
@@ -61,6 +63,8 @@ void take(const json& from, TelemetrySource& source);
 void take(const json& from, EnvironmentRecord& environment) {
   environment = environment_from(from);
 }
+void take(const json& from, GpuEnergy& gpu);
+void take(const json& from, GpuVerdicts& verdicts);
 
 void take(const json& from, std::string& text) {
   if (!from.is_null()) text = from.get<std::string>();
@@ -156,6 +160,7 @@ void measured_fields(Archive& field, Record& r) {
   field("outcome", r.outcome);
   field("telemetry", r.telemetry);
   field("energy", r.energy);
+  field("verdicts", r.verdicts);
 }
 
 template <class Archive, class Record>
@@ -285,6 +290,8 @@ ordered_json put(const MetricValue& metric) {
 ordered_json put(const TelemetrySource& source) {
   ordered_json object = {{"name", put(source.name)}, {"kind", put(source.kind)}};
   if (!source.unavailable.empty()) object["unavailable"] = put(source.unavailable);
+  if (!source.device.empty()) object["device"] = put(source.device);
+  if (!source.parent.empty()) object["parent"] = put(source.parent);
   return object;
 }
 
@@ -312,10 +319,57 @@ void energy_fields(Archive& field, Record& e) {
   field("raw_j", e.raw_j);
   field("adjusted_j", e.adjusted_j);
   field("domains_j", e.domains_j);
+  field("stages_j", e.stages_j);
+  field("gpus", e.gpus);
+  field("uncertainty_j", e.uncertainty_j);
+  field("missing", e.missing);
   field("baseline_power_w", e.baseline_power_w);
   field("baseline_method", e.baseline_method);
   field("baseline_utc", e.baseline_utc);
   field("baseline_cache_age_s", e.baseline_cache_age_s);
+}
+
+template <class Archive, class Gpu>
+void gpu_energy_fields(Archive& field, Gpu& g) {
+  field("device", g.device);
+  field("method", g.method);
+  field("counter_j", g.counter_j);
+  field("power_j", g.power_j);
+  field("uncertainty_j", g.uncertainty_j);
+}
+
+ordered_json put(const GpuEnergy& gpu) {
+  Writer out;
+  gpu_energy_fields(out, gpu);
+  return out.object;
+}
+
+void take(const json& from, GpuEnergy& gpu) {
+  const Reader in{from};
+  gpu_energy_fields(in, gpu);
+}
+
+template <class Archive, class Verdicts>
+void gpu_verdict_fields(Archive& field, Verdicts& v) {
+  field("throttled", v.throttled);
+  field("held_down_s", v.held_down_s);
+  field("foreign", v.foreign);
+  field("unused", v.unused);
+  field("clock_drift_pct", v.clock_drift_pct);
+  field("clock_drifted", v.clock_drifted);
+  field("unavailable", v.unavailable);
+}
+
+ordered_json put(const GpuVerdicts& verdicts) {
+  Writer out;
+  gpu_verdict_fields(out, verdicts);
+  return out.object;
+}
+
+void take(const json& from, GpuVerdicts& verdicts) {
+  if (!from.is_object()) throw std::runtime_error("not an object");
+  const Reader in{from};
+  gpu_verdict_fields(in, verdicts);
 }
 
 ordered_json put(const EnergyRecord& energy) {
@@ -336,6 +390,8 @@ void take(const json& from, TelemetrySource& source) {
   in("name", source.name);
   in("kind", source.kind);
   in("unavailable", source.unavailable);
+  in("device", source.device);
+  in("parent", source.parent);
 }
 
 void take(const json& from, TelemetryRecord& telemetry) {

@@ -7,8 +7,8 @@
 #include <functional>
 
 #include "campaign/metrics/energy.hpp"
+#include "campaign/metrics/verdicts.hpp"
 #include "campaign/results/environment.hpp"
-#include "campaign/state/events.hpp"
 #include "campaign/state/manifest.hpp"
 
 namespace campaign {
@@ -79,6 +79,7 @@ struct RunRecord {
   std::optional<Outcome> outcome;
   std::optional<TelemetryRecord> telemetry;  // none: it was off
   std::optional<EnergyRecord> energy;        // none: it was off
+  std::optional<GpuVerdicts> verdicts;       // none: it had no GPUs, or telemetry was off
   std::string strategy;                      // ephemeral, persistent
   int container_run = 0;  // persistent: the n-th run of its container, from 1; 0 = not known
   std::string overlap;    // gap, always

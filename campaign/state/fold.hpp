@@ -34,7 +34,8 @@ struct Stamp {
 struct RunState {
   RunPhase phase = RunPhase::pending;
   int attempt = 0;   // the current or last one; 0 = none yet
-  int failures = 0;  // attempts that ended in a failure class other than interrupted
+  int failures = 0;  // attempts that failed, but for interrupted and contaminated ones
+  int reruns = 0;    // attempts that were contaminated
   int interruptions = 0;
   FailureClass cls = FailureClass::none;
   bool final = false;  // failed with no attempts left

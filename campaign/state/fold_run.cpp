@@ -101,6 +101,7 @@ RunState untouched(const RunState& run) {
   RunState fresh;
   fresh.attempt = run.attempt;
   fresh.failures = run.failures;
+  fresh.reruns = run.reruns;
   fresh.interruptions = run.interruptions;
   fresh.repeated = run.repeated;
   fresh.released = run.released;
@@ -315,7 +316,7 @@ void apply_to_run(const RunChange& change, const event::Completed& e) {
 
 void apply_to_run(const RunChange& change, const event::Failed& e) {
   RunState& run = change.run;
-  ++run.failures;
+  ++(e.cls == FailureClass::contaminated ? run.reruns : run.failures);
   if (!ends(change, e.attempt, RunPhase::failed)) return;
   run.cls = e.cls;
   run.exit_known = true;

@@ -98,6 +98,7 @@ template <class V, class T>
 void run_members(V& visit, T& run) {
   visit("attempt", run.attempt);
   visit("failures", run.failures);
+  visit("reruns", run.reruns);
   visit("interruptions", run.interruptions);
   visit("final", run.final);
   visit("exit_known", run.exit_known);

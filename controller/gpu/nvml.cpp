@@ -28,11 +28,22 @@ struct ProcessInfo {  // nvmlProcessInfo_v2_t; nvmlProcessInfo_t of the calls wi
   unsigned long long used_memory;
   unsigned gpu_instance, compute_instance;
 };
+struct Utilisation {  // nvmlUtilization_t
+  unsigned gpu, memory;
+};
+struct ViolationTime {  // nvmlViolationTime_t: microseconds, nanoseconds
+  unsigned long long reference_time, violation_time;
+};
 static_assert(sizeof(MemoryInfo) == 24 && sizeof(ProcessInfo) == 24);
+
+constexpr int sm_clock = 1, memory_clock = 2;        // NVML_CLOCK_SM, NVML_CLOCK_MEM
+constexpr int power_policy = 0, thermal_policy = 1;  // NVML_PERF_POLICY_POWER, _THERMAL
+constexpr int function_not_found = 13;               // NVML_ERROR_FUNCTION_NOT_FOUND
 
 using Handle = Nvml::Handle;
 using Text = int (*)(Handle, char*, unsigned);
 using Number = int (*)(Handle, unsigned*);
+using Wide = int (*)(Handle, unsigned long long*);
 using Processes = int (*)(Handle, unsigned*, ProcessInfo*);
 
 constexpr unsigned most_processes = 4096;
@@ -64,6 +75,12 @@ struct Nvml::Table {
          {"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2"});
     bind(graphics,
          {"nvmlDeviceGetGraphicsRunningProcesses_v3", "nvmlDeviceGetGraphicsRunningProcesses_v2"});
+    bind(energy, {"nvmlDeviceGetTotalEnergyConsumption"});
+    bind(clock, {"nvmlDeviceGetClockInfo"});
+    bind(utilisation, {"nvmlDeviceGetUtilizationRates"});
+    bind(clock_events,
+         {"nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"});
+    bind(violation, {"nvmlDeviceGetViolationStatus"});
     bind(mig_mode, {"nvmlDeviceGetMigMode"});
     bind(mig_slots, {"nvmlDeviceGetMaxMigDeviceCount"});
     bind(mig_instance, {"nvmlDeviceGetMigDeviceHandleByIndex"});
@@ -92,6 +109,10 @@ struct Nvml::Table {
   int (*device)(unsigned, Handle*);
   Text uuid, name;
   Number minor, power, mig_slots;
+  Wide energy, clock_events;
+  int (*clock)(Handle, int, unsigned*);
+  int (*utilisation)(Handle, Utilisation*);
+  int (*violation)(Handle, int, ViolationTime*);
   int (*memory)(Handle, MemoryInfo*);
   int (*temperature)(Handle, int, unsigned*);
   Processes compute, graphics;
@@ -258,6 +279,99 @@ Reading<std::vector<Nvml::Process>> Nvml::processes(Handle device) const {
     add_new(infos, found);
   }
   return List::of(std::move(found));
+}
+
+// A call that fills in a T behind its other arguments; its code, and what was filled in.
+template <class T, class... Parameters, class... Arguments>
+int Nvml::fill(int (*function)(Parameters...), T& into, Arguments... arguments) {
+  return function == nullptr ? function_not_found : function(arguments..., &into);
+}
+
+int Nvml::violation_s(Handle device, int policy, double& value) const {
+  ViolationTime time{};
+  const int code = fill(table_->violation, time, device, policy);
+  value = static_cast<double>(time.violation_time) * 1e-9;
+  return code;
+}
+
+int Nvml::clock_mhz(Handle device, int type, double& value) const {
+  unsigned megahertz = 0;
+  const int code = fill(table_->clock, megahertz, device, type);
+  value = megahertz;
+  return code;
+}
+
+int Nvml::sample(Sample what, Handle device, double& value) const {
+  unsigned number = 0;
+  unsigned long long wide = 0;
+  Utilisation rates{};
+  int code = success;
+  switch (what) {
+    case Sample::power_w:
+      code = fill(table_->power, number, device);
+      value = number / 1000.0;
+      return code;
+    case Sample::energy_j:
+      code = fill(table_->energy, wide, device);
+      value = static_cast<double>(wide) / 1000.0;
+      return code;
+    case Sample::temperature_c:
+      code = fill(table_->temperature, number, device, temperature_gpu);
+      value = number;
+      return code;
+    case Sample::sm_clock_mhz:
+      return clock_mhz(device, sm_clock, value);
+    case Sample::memory_clock_mhz:
+      return clock_mhz(device, memory_clock, value);
+    case Sample::utilisation_pct:
+      code = fill(table_->utilisation, rates, device);
+      value = rates.gpu;
+      return code;
+    case Sample::memory_bytes: {
+      MemoryInfo info{};
+      code = fill(table_->memory, info, device);
+      value = static_cast<double>(info.used);
+      return code;
+    }
+    case Sample::clock_events:
+      code = fill(table_->clock_events, wide, device);
+      value = static_cast<double>(wide);
+      return code;
+    case Sample::thermal_violation_s:
+      return violation_s(device, thermal_policy, value);
+    case Sample::power_violation_s:
+      return violation_s(device, power_policy, value);
+  }
+  return function_not_found;
+}
+
+std::string Nvml::why(Sample what, int code) const {
+  static constexpr std::array names = {
+      "nvmlDeviceGetPowerUsage",      "nvmlDeviceGetTotalEnergyConsumption",
+      "nvmlDeviceGetTemperature",     "nvmlDeviceGetClockInfo",
+      "nvmlDeviceGetClockInfo",       "nvmlDeviceGetUtilizationRates",
+      "nvmlDeviceGetMemoryInfo",      "nvmlDeviceGetCurrentClocksEventReasons",
+      "nvmlDeviceGetViolationStatus", "nvmlDeviceGetViolationStatus"};
+  const char* name = names.at(static_cast<std::size_t>(what));
+  if (code == function_not_found) return std::string(name) + ": not in this driver's library";
+  return table_->words_of(name, code);
+}
+
+int Nvml::compute_pids(Handle device, std::span<std::uint32_t> pids, std::size_t& count) const {
+  std::array<ProcessInfo, most_pids> infos;
+  auto room = static_cast<unsigned>(std::min(infos.size(), pids.size()));
+  count = 0;
+  if (table_->compute == nullptr) return function_not_found;
+  const int code = table_->compute(device, &room, infos.data());
+  if (code != success) return code;
+  for (; count < room; ++count) pids[count] = infos[count].pid;
+  return code;
+}
+
+std::string Nvml::why_no_pids(int code) const {
+  constexpr char name[] = "nvmlDeviceGetComputeRunningProcesses";
+  if (code == function_not_found) return std::string(name) + ": not in this driver's library";
+  return table_->words_of(name, code);
 }
 
 Reading<bool> Nvml::mig_mode(Handle device) const {

@@ -8,12 +8,20 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "controller/gpu/device.hpp"
 
 namespace controller::gpu {
 
 inline constexpr char nvml_library[] = "libnvidia-ml.so.1";
+
+// Bits of Nvml::Sample::clock_events: why clocks are lower than they could be
+// (nvmlClocksEventReasons).
+namespace clock_event {
+inline constexpr std::uint64_t sw_power_cap = 0x4, hw_slowdown = 0x8, sw_thermal = 0x20,
+                               hw_thermal = 0x40, hw_power_brake = 0x80;
+}
 
 class Nvml {
  public:
@@ -44,6 +52,31 @@ class Nvml {
   Reading<double> power(Handle device) const;
   // Of compute and graphics, each once.
   Reading<std::vector<Process>> processes(Handle device) const;
+
+  // A number of a device that changes from moment to moment, as a sampler reads it: nothing is
+  // allocated, and what comes back is NVML's code, 0 for success. Counters: energy since the driver
+  // was loaded (its step is the device's own, tens of milliseconds), and the time for which clocks
+  // were held down by heat or by the power limit.
+  enum class Sample {
+    power_w,
+    energy_j,
+    temperature_c,
+    sm_clock_mhz,
+    memory_clock_mhz,
+    utilisation_pct,
+    memory_bytes,  // in use, the driver's share too
+    clock_events,  // bits: clock_event
+    thermal_violation_s,
+    power_violation_s
+  };
+  int sample(Sample what, Handle device, double& value) const;
+  std::string why(Sample what, int code) const;  // which call it was, and what its code means
+  // The processes with a compute context, likewise; as many as have room, most_pids at most. More
+  // than that is an error by NVML.
+  static constexpr std::size_t most_pids = 128;
+  int compute_pids(Handle device, std::span<std::uint32_t> pids, std::size_t& count) const;
+  std::string why_no_pids(int code) const;
+
   // False too where the GPU knows no MIG.
   Reading<bool> mig_mode(Handle device) const;
   Reading<unsigned> mig_slots(Handle device) const;
@@ -64,6 +97,10 @@ class Nvml {
   explicit Nvml(std::unique_ptr<Table> table);
   template <class... Parameters, class... Arguments>
   std::string call(const char* name, int (*function)(Parameters...), Arguments... arguments) const;
+  template <class T, class... Parameters, class... Arguments>
+  static int fill(int (*function)(Parameters...), T& into, Arguments... arguments);
+  int clock_mhz(Handle device, int type, double& value) const;
+  int violation_s(Handle device, int policy, double& value) const;
   Reading<double> watts(const char* name, int (*function)(Handle, unsigned*), Handle device) const;
   Reading<unsigned> clock(const char* name, int (*function)(Handle, int, unsigned*), Handle device,
                           Domain what) const;

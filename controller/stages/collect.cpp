@@ -65,6 +65,11 @@ telemetry::Recorder::What what_was_measured(const Attempt& attempt) {
   return what;
 }
 
+double seconds_of(const campaign::MeasureWindow& window) {
+  return window.seconds > 0 ? window.seconds
+                            : static_cast<double>(window.end_ns - window.begin_ns) * 1e-9;
+}
+
 double duration_of(const Attempt& attempt) {
   const auto& outcome = attempt.ending.outcome;
   if (outcome) return static_cast<double>(outcome->end_mono_ns - outcome->start_mono_ns) * 1e-9;
@@ -92,6 +97,16 @@ void describe_site(const RunContext& context, const Attempt& attempt, campaign::
     record.environment->groups.push_back(image_facts(image->first, known->second.info));
 }
 
+void set_class(const Attempt& attempt, campaign::RunRecord& record) {
+  record.cls = attempt.cls;
+  record.message = attempt.message;
+  record.state = attempt.cls == FailureClass::none          ? "completed"
+                 : attempt.cls == FailureClass::interrupted ? "interrupted"
+                                                            : "failed";
+  record.valid = attempt.cls == FailureClass::none;
+  record.invalid_reason = record.valid ? "" : campaign::name_of(attempt.cls);
+}
+
 campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt) {
   campaign::RunRecord record{.run = attempt.run,
                              .experiment = attempt.experiment->name,
@@ -105,16 +120,12 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
                              .session = context.manifest->session,
                              .uid = context.manifest->uid,
                              .campaign_id = context.manifest->campaign_id,
-                             .cls = attempt.cls,
-                             .message = attempt.message,
                              .exit_code = attempt.ending.exit_code,
                              .signal = attempt.ending.signal,
                              .oom_killed = attempt.ending.oom_killed,
                              .resumed = attempt.resumed,
                              .repeated = attempt.repeated};
-  record.state = attempt.cls == FailureClass::none          ? "completed"
-                 : attempt.cls == FailureClass::interrupted ? "interrupted"
-                                                            : "failed";
+  set_class(attempt, record);
   const campaign::Fold& fold = context.ledger->fold();
   record.queue_wait = std::max(0.0, fold.run(attempt.run).claimed_utc - fold.started_utc);
   record.started_utc = attempt.ending.started_utc;
@@ -132,8 +143,6 @@ campaign::RunRecord record_of(const RunContext& context, const Attempt& attempt)
   record.overlap = context.campaign->execution.overlap == campaign::Overlap::gap ? "gap" : "always";
   for (const gpu::Device& device : attempt.devices) record.gpus.push_back(device.uuid);
   record.neighbours = attempt.neighbours;
-  record.valid = attempt.cls == FailureClass::none;
-  record.invalid_reason = record.valid ? "" : campaign::name_of(attempt.cls);
   if (attempt.ending.oom_killed && attempt.cls == FailureClass::none)
     record.notes.push_back(
         "a child process was killed for lack of memory (OOMKilled); the run itself ended with 0");
@@ -167,6 +176,7 @@ class CollectStage : public Stage {
     }
     campaign::RunRecord record = record_of(context, attempt);
     co_await add_telemetry(context, attempt, record);
+    judge_by_gpus(context, attempt, record);
     if (attempt.cls == FailureClass::none)
       campaign::accept_attempt(collect_request(context, attempt), record);
     else
@@ -180,20 +190,41 @@ class CollectStage : public Stage {
   static Task<> add_telemetry(RunContext& context, const Attempt& attempt,
                               campaign::RunRecord& record) {
     if (!context.recorder) co_return;
-    auto reading = co_await context.recorder->collect(attempt, what_was_measured(attempt));
+    const telemetry::Recorder::What what = what_was_measured(attempt);
+    auto reading = co_await context.recorder->collect(attempt, what);
     if (!reading) co_return;
     campaign::add_sampled_metrics(record.metrics, campaign::telemetry_metrics(*reading));
     if (!reading->record.complete())
       record.notes.push_back("telemetry: " + reading->record.status + ": " +
                              reading->record.reason);
-    record.energy = context.recorder->energy(*reading, attempt.verdict.window);
+    record.verdicts = campaign::judge_gpus(*reading, seconds_of(what.window));
+    if (record.verdicts)
+      campaign::add_sampled_metrics(record.metrics, campaign::verdict_metrics(*record.verdicts));
+    record.energy = context.recorder->energy(*reading, attempt.verdict.window, attempt.devices);
     if (record.energy) {
+      record.notes.insert(record.notes.end(), record.energy->notes.begin(),
+                          record.energy->notes.end());
       campaign::add_sampled_metrics(record.metrics, campaign::energy_metrics(*record.energy));
       const bool asked = context.campaign->energy.enabled == campaign::Energy::Enabled::yes;
       if (asked && !record.energy->reason.empty())
         record.notes.push_back("no energy: " + record.energy->reason);
     }
     record.telemetry = std::move(reading->record);
+  }
+
+  // A success whose GPUs say otherwise.
+  static void judge_by_gpus(RunContext& context, Attempt& attempt, campaign::RunRecord& record) {
+    if (attempt.cls != FailureClass::none || !record.verdicts) return;
+    const campaign::GpuConsequence consequence =
+        campaign::consequence_of(*record.verdicts, context.campaign->telemetry,
+                                 context.ledger->fold().run(attempt.run).reruns);
+    record.notes.insert(record.notes.end(), consequence.notes.begin(), consequence.notes.end());
+    attempt.cls = consequence.cls;
+    attempt.message = consequence.message;
+    set_class(attempt, record);
+    if (!record.valid || consequence.invalid_reason.empty()) return;
+    record.valid = false;
+    record.invalid_reason = consequence.invalid_reason;
   }
 
   static Task<> conclude(RunContext& context, Attempt& attempt) {
@@ -258,9 +289,10 @@ class CollectStage : public Stage {
 
   static campaign::event::Failed failed_event(const RunContext& context, const Attempt& attempt,
                                               std::map<std::string, double> stages) {
-    const int failures = context.ledger->fold().run(attempt.run).failures;
+    const campaign::RunState& run = context.ledger->fold().run(attempt.run);
     const RetryDecision decision =
-        decide_retry(context.campaign->execution.retries, attempt.cls, failures);
+        decide_retry(context.campaign->execution.retries, attempt.cls,
+                     attempt.cls == FailureClass::contaminated ? run.reruns : run.failures);
     campaign::event::Failed failed{.run = attempt.run,
                                    .attempt = attempt.number,
                                    .cls = attempt.cls,

@@ -45,17 +45,19 @@ class GapStage : public Stage {
       co_await keep(context, deadline);
     }
     context.resumed_gap.reset();
-    co_await rest(context);
+    co_await rest(context, attempt);
     attempt.gap_seconds = last == 0 ? 0 : context.clock->boottime() - last;
   }
 
  private:
-  // The machine without any run, for what is taken off their energy.
-  static Task<> rest(RunContext& context) {
-    if (!context.recorder || !context.measuring.empty() || context.recorder->seconds_of_rest() <= 0)
+  // The machine and the run's GPUs without any run, for what is taken off their energy.
+  static Task<> rest(RunContext& context, const Attempt& attempt) {
+    if (!context.recorder || !context.measuring.empty() ||
+        context.recorder->seconds_of_rest(attempt.devices) <= 0)
       co_return;
     context.wait_reason = "the machine is measured at rest";
-    co_await context.recorder->measure_rest([&] { return context.stop->no_new_runs(); });
+    co_await context.recorder->measure_rest(attempt.devices,
+                                            [&] { return context.stop->no_new_runs(); });
     context.wait_reason.clear();
     if (context.stop->no_new_runs()) throw ReleasedBeforeStart();
   }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "controller/telemetry/kernel_file.hpp"
+#include "controller/telemetry/net_counters.hpp"
 
 namespace controller::telemetry {
 
@@ -80,6 +81,11 @@ double working_set(double usage, const std::optional<double>& inactive) {
   return inactive && *inactive < usage ? usage - *inactive : usage;
 }
 
+void add_network(std::span<double> values, const NetCounters::Bytes& bytes) {
+  values[net_rx_bytes] = bytes.received;
+  values[net_tx_bytes] = bytes.sent;
+}
+
 // Lines "8:0 rbytes=1 wbytes=2 ..." of every device.
 std::array<double, 2> sum_of_v2_io(std::string_view text) {
   std::array<double, 2> sums = {0, 0};
@@ -107,13 +113,14 @@ std::array<double, 2> sum_of_v1_io(std::string_view text) {
 
 class UnifiedCgroup : public Sensor {
  public:
-  explicit UnifiedCgroup(const std::string& folder)
+  UnifiedCgroup(const Roots& roots, const std::string& folder)
       : cpu_(folder + "/cpu.stat"),
         memory_(folder + "/memory.current"),
         memory_max_(folder + "/memory.peak"),
         memory_stat_(folder + "/memory.stat"),
         io_(folder + "/io.stat"),
-        pids_(folder + "/pids.current") {}
+        pids_(folder + "/pids.current"),
+        net_(roots, folder + "/cgroup.procs") {}
   explicit operator bool() const { return static_cast<bool>(cpu_); }
 
   int read(std::span<double> values) override {
@@ -131,11 +138,13 @@ class UnifiedCgroup : public Sensor {
     values[io_read_bytes] = sums[0];
     values[io_write_bytes] = sums[1];
     values[pids] = from.number(pids_);
+    add_network(values, net_.read(buffer));
     return 0;
   }
 
  private:
   KernelFile cpu_, memory_, memory_max_, memory_stat_, io_, pids_;
+  NetCounters net_;
 };
 
 class SplitCgroup : public Sensor {
@@ -147,7 +156,8 @@ class SplitCgroup : public Sensor {
         memory_max_(folder_of(roots, paths, "memory") + "/memory.max_usage_in_bytes"),
         memory_stat_(folder_of(roots, paths, "memory") + "/memory.stat"),
         io_(folder_of(roots, paths, "blkio") + "/blkio.throttle.io_service_bytes"),
-        pids_(folder_of(roots, paths, "pids") + "/pids.current") {}
+        pids_(folder_of(roots, paths, "pids") + "/pids.current"),
+        net_(roots, folder_of(roots, paths, "cpuacct") + "/cgroup.procs") {}
   explicit operator bool() const { return static_cast<bool>(cpu_); }
 
   int read(std::span<double> values) override {
@@ -165,11 +175,13 @@ class SplitCgroup : public Sensor {
     values[io_read_bytes] = sums[0];
     values[io_write_bytes] = sums[1];
     values[pids] = from.number(pids_);
+    add_network(values, net_.read(buffer));
     return 0;
   }
 
  private:
   KernelFile cpu_, quota_, memory_, memory_max_, memory_stat_, io_, pids_;
+  NetCounters net_;
 };
 
 template <class Group, class... Arguments>
@@ -230,7 +242,7 @@ Found open_cgroup(const CgroupRequest& request) {
               .columns = columns_of(request.source, request.counts),
               .sensor = nullptr};
   if (unified)
-    open_as<UnifiedCgroup>(found, folder_of(request.roots, request.paths, ""));
+    open_as<UnifiedCgroup>(found, request.roots, folder_of(request.roots, request.paths, ""));
   else
     open_as<SplitCgroup>(found, request.roots, request.paths);
   return found;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -67,6 +68,14 @@ std::optional<double> number_of(std::string_view text, std::string_view key) {
     if (number) return static_cast<double>(*number);
   }
   return std::nullopt;
+}
+
+std::string_view read_file(const char* path, std::span<char> buffer) {
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return "";
+  const ssize_t size = ::read(fd, buffer.data(), buffer.size());
+  ::close(fd);
+  return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
 }
 
 std::string whole_text(const std::string& path) {

@@ -31,6 +31,9 @@ std::optional<double> read_number(const KernelFile& file);
 std::optional<double> number_of(std::string_view text, std::string_view key);
 // The first unsigned number in the text, after blanks, which is cut to what follows it.
 std::optional<std::uint64_t> take_number(std::string_view& text);
+// The start of a file that is read once, in memory of the caller; "" when it cannot be read.
+// Allocates nothing.
+std::string_view read_file(const char* path, std::span<char> buffer);
 // A whole small file as text, "" when it cannot be read: for what is looked at once.
 std::string whole_text(const std::string& path);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "controller/supervise/thread_executor.hpp"
+#include "controller/telemetry/gpu_sensors.hpp"
 #include "controller/telemetry/host_sensors.hpp"
 #include "controller/telemetry/process_tree.hpp"
 
@@ -41,6 +42,7 @@ struct Recorder::Recording {
   TrackPtr track;
   double written = 0;  // boottime of the last write
   std::int64_t started_ns = 0, ended_ns = 0;
+  std::shared_ptr<RunProcesses> processes = std::make_shared<RunProcesses>();
   bool awaited = false;  // the payload's source is found once it runs
   bool resumed = false;  // it ran before
 
@@ -124,6 +126,27 @@ Task<Found> Recorder::source_of_payload(const Attempt& attempt) {
   co_return co_await container_source(attempt.container_id, "payload", counts);
 }
 
+// A library that did not answer in time is looked at again by those that come later, who do not
+// wait.
+Task<> Recorder::add_gpus(Recording& recording, Devices devices) {
+  if (devices.empty() || !parts_.settings->reads("nvml")) co_return;
+  constexpr double step = 0.01;
+  if (!gpus_) {
+    gpus_ = std::make_unique<GpuLibrary>(parts_.nvml);
+    gpus_until_ = parts_.clock->boottime() + parts_.nvml_patience;
+  }
+  while (!gpus_->answered() && parts_.clock->boottime() < gpus_until_)
+    co_await parts_.wake->wait(step);
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    Found found = gpus_->open({.roots = parts_.roots,
+                               .device = devices[i],
+                               .source = "gpu" + std::to_string(i),
+                               .processes = recording.processes,
+                               .clock = parts_.clock});
+    recording.add(found, std::move(found.sensor));
+  }
+}
+
 void Recorder::add_host_sources(Recording& recording) {
   for (std::size_t i = 0; i < host_found_.size(); ++i) {
     Found& found = host_found_[i];
@@ -183,7 +206,20 @@ Task<> Recorder::begin(const Attempt& attempt) {
       recording->add(server, std::move(server.sensor));
     }
   }
+  co_await add_gpus(*recording, attempt.devices);
   track(attempt.name(), std::move(recording));
+}
+
+// Whose processes are the run's is known where its container or its process is to be seen here.
+void Recorder::tell_processes(Recording& recording, const Attempt& attempt) {
+  if (recording.header.sources.empty() || recording.processes->known) return;
+  const campaign::TelemetrySource& payload = recording.header.sources.front();
+  if (payload.name != "payload" || !payload.unavailable.empty()) return;
+  RunProcesses& processes = *recording.processes;
+  for (const std::string& id : {attempt.container_id, attempt.server_id})
+    if (!id.empty()) processes.containers.push_back(id);
+  if (!by_container(attempt)) processes.root = static_cast<int>(attempt.pid);
+  processes.known.store(true, std::memory_order_release);
 }
 
 Task<> Recorder::started(const Attempt& attempt) {
@@ -197,6 +233,7 @@ Task<> Recorder::started(const Attempt& attempt) {
     recording->header.sources.front() = found.source;
     if (found.sensor) sampler_->join(*recording->track, 0, std::move(found.sensor));
   }
+  tell_processes(*recording, attempt);
   write_header(*recording);
 }
 
@@ -264,48 +301,73 @@ Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt&
 }
 
 std::optional<campaign::EnergyRecord> Recorder::energy(const campaign::TelemetryReading& reading,
-                                                       const campaign::MeasureWindow& window) {
+                                                       const campaign::MeasureWindow& window,
+                                                       const Devices& devices) {
   const campaign::Energy& settings = *parts_.energy;
   if (!settings.on()) return std::nullopt;
   std::optional<campaign::EnergyBaseline> baseline;
-  if (settings.baseline.enabled && baseline_.holds(settings.baseline.cache_ttl_sec))
-    baseline = baseline_.take();
+  const std::vector<std::string> domains = domains_of(devices);
+  if (settings.baseline.enabled && baseline_.holds(domains, settings.baseline.cache_ttl_sec))
+    baseline = baseline_.take(domains);
   campaign::EnergyRecord record = campaign::energy_of({.settings = &settings,
                                                        .reading = &reading,
                                                        .window = window,
+                                                       .gpus = devices.size(),
                                                        .baseline = std::move(baseline)});
   energy_seen_ = energy_seen_ || record.raw_j.has_value();
   return record;
 }
 
-double Recorder::seconds_of_rest() const {
+std::vector<std::string> Recorder::domains_of(const Devices& devices) const {
+  constexpr std::string_view rapl = "rapl.";
+  std::vector<std::string> domains;
+  if (parts_.energy->reads("rapl"))
+    for (const Found& found : host_found_)
+      for (const campaign::TelemetryColumn& column : found.columns)
+        if (column.name.starts_with(rapl)) domains.push_back(column.name.substr(rapl.size()));
+  if (!parts_.energy->reads("nvml") || !parts_.settings->reads("nvml")) return domains;
+  for (const gpu::Device& device : devices) {
+    const std::string& whole = device.parent.empty() ? device.uuid : device.parent;
+    if (std::ranges::find(domains, whole) == domains.end()) domains.push_back(whole);
+  }
+  return domains;
+}
+
+double Recorder::seconds_of_rest(const Devices& devices) const {
   const campaign::Energy& settings = *parts_.energy;
   const bool likely = settings.enabled == campaign::Energy::Enabled::yes || energy_seen_ ||
                       settings.allow_process_window || parts_.windows_declared;
-  const auto counts = [](const Found& found) {
-    return found.source.name == "rapl" && found.source.unavailable.empty();
+  const double ttl = settings.baseline.cache_ttl_sec, now = parts_.clock->boottime();
+  const std::vector<std::string> domains = domains_of(devices);
+  const auto tried = [&](const std::string& domain) {
+    const auto last = rest_tried_.find(domain);
+    return last != rest_tried_.end() && now - last->second < ttl;
   };
-  const double ttl = settings.baseline.cache_ttl_sec;
-  const bool tried = rest_tried_ > 0 && parts_.clock->boottime() - rest_tried_ < ttl;
-  if (!settings.on() || !settings.baseline.enabled || !likely || tried || !recordings_.empty() ||
-      std::ranges::none_of(host_found_, counts) || baseline_.holds(ttl))
+  if (!settings.on() || !settings.baseline.enabled || !likely || resting_ || !recordings_.empty() ||
+      std::ranges::all_of(domains, tried) || baseline_.holds(domains, ttl))
     return 0;
   return settings.baseline.duration_sec;
 }
 
-Task<> Recorder::measure_rest(std::function<bool()> stop) {
-  const double until = parts_.clock->boottime() + seconds_of_rest();
-  rest_tried_ = parts_.clock->boottime();
+Task<> Recorder::measure_rest(Devices devices, std::function<bool()> stop) {
+  const double length = seconds_of_rest(devices);
+  for (const std::string& domain : domains_of(devices))
+    rest_tried_[domain] = parts_.clock->boottime();
   rest_disturbed_ = false;
-  track(at_rest, open(at_rest, TelemetryFile::How::afresh));
+  resting_ = true;
+  auto recording = open(at_rest, TelemetryFile::How::afresh);
+  co_await add_gpus(*recording, std::move(devices));
+  track(at_rest, std::move(recording));
   write_header(*recordings_.at(at_rest));
+  const double until = parts_.clock->boottime() + length;
   for (double left = 1; !stop() && (left = until - parts_.clock->boottime()) > 0;)
     co_await parts_.wake->wait(left);
   const campaign::TelemetryReading reading = co_await finish(at_rest, {});
-  const auto watts = campaign::mean_watts(reading);
-  if (stop()) rest_tried_ = 0;
+  resting_ = false;
+  const auto watts = campaign::mean_watts(*parts_.energy, reading);
+  if (stop()) rest_tried_.clear();
   try {
-    if (watts && !stop() && !rest_disturbed_) baseline_.keep(*watts);
+    if (!watts.empty() && !stop() && !rest_disturbed_) baseline_.keep(watts);
   } catch (const std::system_error&) {
     // It is known all the same, only not to the next controller.
   }

@@ -12,6 +12,8 @@
 
 namespace controller::telemetry {
 
+class GpuLibrary;
+
 struct RecorderParts {
   const campaign::Telemetry* settings = nullptr;  // on()
   const campaign::Energy* energy = nullptr;
@@ -24,6 +26,8 @@ struct RecorderParts {
   supervise::Host* host = nullptr;      // the sampler's thread becomes a service of it
   Wake* wake = nullptr;
   Roots roots;
+  std::string nvml;  // library, opened when the first attempt with devices comes; then those that
+  double nvml_patience = 10;  // come wait for it until so many seconds are over
 };
 
 class Recorder {
@@ -33,6 +37,7 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
+  using Devices = std::vector<gpu::Device>;
   // Just before an attempt is started, or taken up: it is `started` already then. Pilots are not
   // sampled. The first one starts the thread.
   Task<> begin(const Attempt& attempt);
@@ -49,12 +54,13 @@ class Recorder {
   Task<std::optional<campaign::TelemetryReading>> collect(const Attempt& attempt, What what);
   // What its reading comes to in energy; nullopt where energy is off.
   std::optional<campaign::EnergyRecord> energy(const campaign::TelemetryReading& reading,
-                                               const campaign::MeasureWindow& window);
-  // Before a run: how long the machine is to be measured at rest, 0 = not now (what is known is
-  // good enough, it has no counters, a run is under way, or no run is likely to have energy); and
-  // that measurement, until `stop` says so at a wake.
-  double seconds_of_rest() const;
-  Task<> measure_rest(std::function<bool()> stop);
+                                               const campaign::MeasureWindow& window,
+                                               const Devices& devices);
+  // Before a run: how long the machine and the GPUs of the run are to be measured at rest, 0 = not
+  // now (what is known is good enough, it has no counters, a run is under way, or no run is likely
+  // to have energy); and that measurement, until `stop` says so at a wake.
+  double seconds_of_rest(const Devices& devices) const;
+  Task<> measure_rest(Devices devices, std::function<bool()> stop);
   // Once a second: rows go to disk now and then, and a sensor that hangs is given up.
   void look();
 
@@ -62,6 +68,10 @@ class Recorder {
   struct Recording;
   Task<Found> container_source(std::string id, std::string source, Counts counts);
   Task<Found> source_of_payload(const Attempt& attempt);
+  Task<> add_gpus(Recording& recording, Devices devices);
+  static void tell_processes(Recording& recording, const Attempt& attempt);
+  // What a run with these devices has energy of.
+  std::vector<std::string> domains_of(const Devices& devices) const;
   Recording* find(const Attempt& attempt);
   void add_host_sources(Recording& recording);
   void begin_thread();
@@ -81,9 +91,12 @@ class Recorder {
   std::vector<SensorPtr> host_sensors_;  // these
   std::map<std::string, std::unique_ptr<Recording>> recordings_;  // by attempt
   bool energy_seen_ = false;                                      // a run of ours had it
-  bool rest_disturbed_ = false;  // a run began while the machine was measured at rest
-  double rest_tried_ = 0;        // boottime of the last try, 0 = none
-  int threads_ = 0;              // begun so far
+  bool rest_disturbed_ = false;               // a run began while the machine was measured at rest
+  std::map<std::string, double> rest_tried_;  // domain -> boottime of the last try
+  bool resting_ = false;                      // that is being measured
+  std::unique_ptr<GpuLibrary> gpus_;          // once an attempt has had devices
+  double gpus_until_ = 0;                     // boottime until which it is waited for
+  int threads_ = 0;                           // begun so far
 };
 
 }  // namespace controller::telemetry

@@ -18,7 +18,9 @@ std::vector<campaign::TelemetryColumn> columns_of(const std::string& source, Cou
           level("memory_max_bytes", "B"),
           counter("io_read_bytes", "B"),
           counter("io_write_bytes", "B"),
-          level("pids", "")};
+          level("pids", ""),
+          counter("net_rx_bytes", "B"),
+          counter("net_tx_bytes", "B")};
 }
 
 }  // namespace controller::telemetry

@@ -44,6 +44,8 @@ enum PayloadColumn : unsigned {
   io_read_bytes,
   io_write_bytes,
   pids,
+  net_rx_bytes,
+  net_tx_bytes,
   payload_columns
 };
 // Its counters began at 0 with the attempt, or have counted other things before.

@@ -5,9 +5,11 @@
 namespace campaign {
 namespace {
 
+using ::testing::Contains;
 using ::testing::DoubleEq;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Optional;
 using ::testing::Pair;
 
@@ -25,11 +27,32 @@ class EnergyOfARun : public ::testing::Test {
                                 .total = total,
                                 .mean = total ? *total / 2 : total,
                                 .peak = {},
+                                .seen = {},
+                                .broken = ""});
+  }
+  // A GPU whose counter grew by so much, in steps, and whose power was so much.
+  void gpu(const std::string& name, const std::string& uuid) {
+    reading_.record.sources.push_back(
+        {.name = name, .kind = "NVML", .unavailable = "", .device = uuid, .parent = ""});
+  }
+  void gpu_counter(const std::string& name, std::optional<double> total, double step = 0.1) {
+    counter(name + ".energy_j", total);
+    if (total) reading_.figures.back().step = step;
+  }
+  void gpu_power(const std::string& name, std::optional<double> watts) {
+    reading_.figures.push_back({.column = {.name = name + ".power_w", .unit = "W"},
+                                .total = {},
+                                .mean = watts,
+                                .peak = watts,
+                                .seen = {},
                                 .broken = ""});
   }
   EnergyRecord energy() {
-    return energy_of(
-        {.settings = &settings_, .reading = &reading_, .window = window_, .baseline = baseline_});
+    return energy_of({.settings = &settings_,
+                      .reading = &reading_,
+                      .window = window_,
+                      .gpus = devices_,
+                      .baseline = baseline_});
   }
   std::vector<std::pair<std::string, double>> metrics() {
     std::vector<std::pair<std::string, double>> found;
@@ -41,11 +64,15 @@ class EnergyOfARun : public ::testing::Test {
   Energy settings_;
   TelemetryReading reading_;
   MeasureWindow window_;
+  std::size_t devices_ = 0;
   std::optional<EnergyBaseline> baseline_;
 };
 
 TEST_F(EnergyOfARun, IsTheSumOfPackagesAndTheirMemory) {
-  baseline_ = {.watts = 25, .utc = 9, .age_s = 3, .method = "cached"};
+  baseline_ = {.watts = {{"package-0", 20}, {"package-0.dram", 5}, {"GPU-b", 70}},
+               .utc = 9,
+               .age_s = 3,
+               .method = "cached"};
   const EnergyRecord record = energy();
   EXPECT_EQ(record.reason, "");
   EXPECT_THAT(record.raw_j, Optional(DoubleEq(120)));
@@ -57,7 +84,7 @@ TEST_F(EnergyOfARun, IsTheSumOfPackagesAndTheirMemory) {
 }
 
 TEST_F(EnergyOfARun, IsNeverBelowZeroWithoutTheBaseline) {
-  baseline_ = {.watts = 1000, .method = "fresh"};
+  baseline_ = {.watts = {{"package-0", 1000}, {"package-0.dram", 0}}, .method = "fresh"};
   EXPECT_THAT(energy().adjusted_j, Optional(DoubleEq(0)));
 }
 
@@ -103,9 +130,115 @@ TEST_F(EnergyOfARun, NeedsEveryCounterOverTheWholeWindow) {
 }
 
 TEST_F(EnergyOfARun, MeanPowerIsThatOfAllDomains) {
-  EXPECT_THAT(mean_watts(reading_), Optional(DoubleEq(60)));
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 40);
+  gpu_power("gpu0", 19);
+  EXPECT_THAT(mean_watts(settings_, reading_),
+              ElementsAre(Pair("GPU-a", 20), Pair("package-0", 50), Pair("package-0.dram", 10)));
   reading_.record.status = "partial";
-  EXPECT_EQ(mean_watts(reading_), std::nullopt);
+  EXPECT_THAT(mean_watts(settings_, reading_), IsEmpty());
+}
+
+TEST_F(EnergyOfARun, OfAGpuIsWhatItsCounterSays) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600, 2);
+  gpu_power("gpu0", 301);
+  baseline_ = {.watts = {{"package-0", 20}, {"package-0.dram", 5}, {"GPU-a", 70}}};
+  const EnergyRecord record = energy();
+  EXPECT_THAT(record.domains_j, Contains(Pair("GPU-a", 600)));
+  EXPECT_THAT(record.raw_j, Optional(DoubleEq(720)));
+  EXPECT_THAT(record.adjusted_j, Optional(DoubleEq(720 - 2 * 95)));
+  ASSERT_EQ(record.gpus.size(), 1u);
+  EXPECT_EQ(record.gpus[0].method, "counter");
+  EXPECT_THAT(record.gpus[0].power_j, Optional(DoubleEq(602)));
+  EXPECT_THAT(record.uncertainty_j, Optional(DoubleEq(4))) << "a step at each end";
+  EXPECT_THAT(record.notes, IsEmpty());
+  EXPECT_THAT(metrics(), Contains(Pair("gpu_energy_j", 600)));
+  EXPECT_THAT(metrics(), Contains(Pair("cpu_energy_j", 100)));
+}
+
+TEST_F(EnergyOfARun, WindowTooShortForOnePercentIsNoted) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600, 30);
+  EXPECT_THAT(energy().notes, ElementsAre("the energy counter of GPU-a steps by 30 J: 600 J are "
+                                          "known to 10 %; for 1 % the window has to last 20 s"));
+}
+
+TEST_F(EnergyOfARun, CounterAndPowerThatDisagreeAreNoted) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600);
+  gpu_power("gpu0", 400);
+  EXPECT_THAT(energy().notes, ElementsAre("the energy of GPU-a is 600 J by its counter and 800 J "
+                                          "by its power"));
+}
+
+TEST_F(EnergyOfARun, PowerStandsInForACounterThatIsAbsentOrBeganAnew) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", std::nullopt);
+  gpu_power("gpu0", 150);
+  EXPECT_THAT(energy().domains_j, Contains(Pair("GPU-a", 300)));
+  EXPECT_EQ(energy().gpus.at(0).method, "power");
+  EXPECT_THAT(energy().uncertainty_j, Optional(DoubleEq(15)));
+  EXPECT_THAT(energy().notes, ElementsAre(HasSubstr("GPU-a has no energy counter")));
+  reading_.figures[3].broken = "gpu0.energy_j began anew within the window";
+  EXPECT_THAT(energy().notes, ElementsAre(HasSubstr("began anew within the window; its energy")));
+}
+
+TEST_F(EnergyOfARun, OfAGpuThatCannotBeReadIsNoneAtAll) {
+  gpu("gpu0", "GPU-a");
+  gpu("gpu1", "GPU-b");
+  reading_.record.sources.back().unavailable = "NVML does not list it";
+  gpu_power("gpu0", 150);
+  EXPECT_EQ(energy().reason, "GPU-b: NVML does not list it");
+  EXPECT_EQ(energy().raw_j, std::nullopt) << "a sum without it would look like a saving";
+}
+
+TEST_F(EnergyOfARun, OfGpusAloneSaysWhatIsNotInTheSum) {
+  reading_.figures.clear();
+  reading_.record.sources = {{"rapl", "powercap", "Permission denied"}};
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600);
+  EXPECT_THAT(energy().raw_j, Optional(DoubleEq(600)));
+  EXPECT_THAT(energy().missing, ElementsAre(Pair("rapl", "Permission denied")));
+}
+
+TEST_F(EnergyOfARun, GpusThatAreNotSampledAreMissing) {
+  devices_ = 1;
+  EXPECT_THAT(energy().missing, ElementsAre(Pair("nvml", HasSubstr("does not name nvml"))));
+}
+
+TEST_F(EnergyOfARun, SourcesDecideWhatIsCounted) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600);
+  settings_.sources = {"rapl"};
+  EXPECT_THAT(energy().raw_j, Optional(DoubleEq(120)));
+  settings_.sources = {"nvml"};
+  EXPECT_THAT(energy().raw_j, Optional(DoubleEq(600)));
+}
+
+TEST_F(EnergyOfARun, InstancesOfOneGpuCountItOnceAndSayWhose) {
+  for (const char* name : {"gpu0", "gpu1"}) {
+    gpu(name, std::string("MIG-") + name);
+    reading_.record.sources.back().parent = "GPU-a";
+    gpu_counter(name, 600);
+  }
+  EXPECT_THAT(energy().raw_j, Optional(DoubleEq(720)));
+  EXPECT_THAT(energy().notes, ElementsAre("the energy of MIG-gpu0 is that of the whole GPU GPU-a"));
+}
+
+TEST_F(EnergyOfARun, StagesAreThereWhereEveryDomainWasSeen) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600);
+  for (TelemetryFigure& figure : reading_.figures) figure.before_j = 7;
+  EXPECT_THAT(energy().stages_j, ElementsAre(Pair("before", 21), Pair("measure", 720)));
+}
+
+TEST_F(EnergyOfARun, BaselineWithoutOneOfItsDomainsIsUnavailable) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600);
+  baseline_ = {.watts = {{"package-0", 20}, {"package-0.dram", 5}}, .method = "fresh"};
+  EXPECT_EQ(energy().adjusted_j, std::nullopt);
+  EXPECT_EQ(energy().baseline_method, "unavailable");
 }
 
 }  // namespace

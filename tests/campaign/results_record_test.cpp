@@ -16,15 +16,29 @@ void add_sampled(RunRecord& r) {
                                 .missed_ticks = 1,
                                 .jitter_p99_ms = 0.5,
                                 .longest_gap_s = 1.5,
-                                .sources = {{"payload", "cgroup v2", ""}, {"rapl", "", "none"}}};
+                                .sources = {{"payload", "cgroup v2", ""},
+                                            {"rapl", "", "none"},
+                                            {"gpu0", "NVML", "", "MIG-b", "GPU-a"}}};
   r.energy = EnergyRecord{.reason = "why",
                           .raw_j = 1.5,
                           .adjusted_j = 0.5,
                           .domains_j = {{"package-0", 1.5}},
+                          .missing = {{"rapl", "none"}},
+                          .gpus = {{"GPU-a", "counter", 2.5, 2.25, 0.125}},
+                          .uncertainty_j = 0.125,
+                          .stages_j = {{"measure", 1.5}},
                           .baseline_power_w = 1,
                           .baseline_method = "fresh",
                           .baseline_utc = 2,
-                          .baseline_cache_age_s = 3};
+                          .baseline_cache_age_s = 3,
+                          .notes = {}};
+  r.verdicts = GpuVerdicts{.held_down_s = {{"hw_thermal", 2.5}},
+                           .throttled = {"hw_thermal"},
+                           .foreign = {{"GPU-a", 2}},
+                           .unused = {"GPU-b"},
+                           .clock_drift_pct = -7.5,
+                           .clock_drifted = true,
+                           .unavailable = {"GPU-c: why"}};
 }
 
 RunRecord full_record() {
@@ -90,6 +104,11 @@ TEST(RunRecord, ComesBackAsItWasWritten) {
   EXPECT_EQ(back.telemetry->missed_ticks, 1u);
   EXPECT_EQ(back.energy->domains_j.at("package-0"), 1.5);
   EXPECT_EQ(back.environment, full_record().environment);
+  EXPECT_EQ(back.energy->gpus.at(0).power_j, 2.25);
+  EXPECT_EQ(back.energy->stages_j.at("measure"), 1.5);
+  EXPECT_EQ(back.verdicts->held_down_s.at("hw_thermal"), 2.5);
+  EXPECT_EQ(back.verdicts->foreign.at("GPU-a"), 2);
+  EXPECT_EQ(back.verdicts->clock_drift_pct, -7.5);
 }
 
 TEST(RunRecord, KeepsWhatIsUnknownUnknown) {

@@ -66,6 +66,16 @@ TEST(Fold, NormalRunGoesThroughItsPhases) {
   EXPECT_TRUE(story.fold.violations.empty());
 }
 
+TEST(Fold, ContaminatedAttemptsAreRerunsAndNoFailures) {
+  OneWriter story;
+  event::Failed contaminated = failed(1, false);
+  contaminated.cls = FailureClass::contaminated;
+  story.then(claimed()).then(starting()).then(contaminated);
+  story.then(claimed(2)).then(starting(2)).then(failed(2, false));
+  EXPECT_EQ(story.run().reruns, 1);
+  EXPECT_EQ(story.run().failures, 1);
+}
+
 TEST(Fold, FailureWithAttemptsLeftIsNotDone) {
   OneWriter story;
   story.then(claimed()).then(starting()).then(failed(1, false));

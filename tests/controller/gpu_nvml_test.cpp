@@ -173,5 +173,66 @@ TEST(Within, GivesTheAnswerOrWhatWasThrown) {
                std::runtime_error);
 }
 
+gpu::Nvml::Handle first_device(const gpu::Nvml& nvml) { return *nvml.device(0); }
+
+// The value, or why there is none.
+std::string sampled(const gpu::Nvml& nvml, gpu::Nvml::Sample what) {
+  double value = 0;
+  const int code = nvml.sample(what, first_device(nvml), value);
+  return code == 0 ? std::to_string(value) : nvml.why(what, code);
+}
+
+TEST(Nvml, SamplesAreInTheUnitsOfTheirNames) {
+  const NvmlScript script(
+      "gpu 0 uuid=GPU-a total=100 used=40 temperature=41 power=70500 energy_step=1000 "
+      "energy_start=5000000000 sm=1980 memory_clock=2619 utilisation=37 reasons=72 "
+      "thermal_rate=0 power_rate=0\n");
+  const auto opened = gpu::Nvml::open(stub_library);
+  ASSERT_TRUE(opened.nvml) << opened.why;
+  using Sample = gpu::Nvml::Sample;
+  EXPECT_EQ(sampled(*opened.nvml, Sample::power_w), "70.500000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::temperature_c), "41.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::sm_clock_mhz), "1980.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::memory_clock_mhz), "2619.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::utilisation_pct), "37.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::memory_bytes), "40.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::clock_events), "72.000000");
+  EXPECT_EQ(sampled(*opened.nvml, Sample::thermal_violation_s), "0.000000");
+  double joules = 0;
+  EXPECT_EQ(opened.nvml->sample(Sample::energy_j, first_device(*opened.nvml), joules), 0);
+  EXPECT_GE(joules, 5'000'000) << "beyond 32 bits of millijoules";
+}
+
+TEST(Nvml, EachSampleThatIsNotThereSaysWhy) {
+  const NvmlScript script("gpu 0 uuid=GPU-a reasons=4\nerror nvmlDeviceGetPowerUsage 0 15\n");
+  const auto now = gpu::Nvml::open(stub_library), old = gpu::Nvml::open(old_stub_library);
+  using Sample = gpu::Nvml::Sample;
+  EXPECT_EQ(sampled(*now.nvml, Sample::power_w), "nvmlDeviceGetPowerUsage: GPU is lost");
+  EXPECT_EQ(sampled(*now.nvml, Sample::energy_j),
+            "nvmlDeviceGetTotalEnergyConsumption: Not Supported");
+  EXPECT_EQ(sampled(*now.nvml, Sample::power_violation_s),
+            "nvmlDeviceGetViolationStatus: Not Supported");
+  EXPECT_EQ(sampled(*old.nvml, Sample::power_w),
+            "nvmlDeviceGetPowerUsage: not in this driver's library");
+  EXPECT_EQ(sampled(*old.nvml, Sample::clock_events), "4.000000") << "by the name of before";
+}
+
+TEST(Nvml, ComputeProcessesFillTheRoomThatTheyAreGiven) {
+  const NvmlScript script(
+      "gpu 0 uuid=GPU-a\nprocess 0 pid=11\nprocess 0 pid=12 memory=5\n"
+      "process 0 pid=13 graphics=1\nprocess 0 pid=14 until=1\n");
+  const auto opened = gpu::Nvml::open(stub_library);
+  std::array<std::uint32_t, 2> pids{};
+  std::size_t count = 0;
+  const auto device = first_device(*opened.nvml);
+  ASSERT_EQ(opened.nvml->compute_pids(device, pids, count), 0);
+  EXPECT_EQ(count, 2u);
+  EXPECT_THAT(pids, ElementsAre(11, 12));
+  const int code = opened.nvml->compute_pids(device, std::span(pids).first(1), count);
+  EXPECT_EQ(opened.nvml->why_no_pids(code),
+            "nvmlDeviceGetComputeRunningProcesses: Insufficient Size");
+  EXPECT_EQ(count, 0u);
+}
+
 }  // namespace
 }  // namespace controller

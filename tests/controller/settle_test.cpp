@@ -15,6 +15,12 @@ TEST(DecideRetry, OnlyWrittenClassesAreRetriedAndSoOften) {
   EXPECT_FALSE(decide_retry(retries, FailureClass::payload, 0).retry);
 }
 
+TEST(DecideRetry, ContaminatedIsAlwaysDoneAgainAfterABackoff) {
+  const campaign::Retries retries;
+  EXPECT_TRUE(decide_retry(retries, FailureClass::contaminated, 7).retry);
+  EXPECT_EQ(decide_retry(retries, FailureClass::contaminated, 1).backoff, 60);
+}
+
 TEST(DecideRetry, ConfigIsNeverRetried) {
   campaign::Retries retries;
   retries.by_class = {{"config", 5}};

@@ -6,11 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numbers>
 #include <thread>
 
+#include "campaign/metrics/verdicts.hpp"
 #include "tests/support/container/loop.hpp"
+#include "tests/support/controller/gpu_support.hpp"
 #include "tests/support/controller/supervision.hpp"
 
 namespace controller::telemetry {
@@ -25,7 +29,7 @@ using ::testing::Le;
 class RecorderTest : public ::testing::Test {
  protected:
   RecorderTest() : supervision_(loop_) {
-    std::string path = testing::TempDir() + "recorder-XXXXXX";
+    std::string path = ::testing::TempDir() + "recorder-XXXXXX";
     folder_ = mkdtemp(path.data());
     settings_.interval_ms = 20;
     energy_.allow_process_window = true;
@@ -68,7 +72,9 @@ class RecorderTest : public ::testing::Test {
                         .results = {folder_ / "results"},
                         .host = &supervision_.host(),
                         .wake = &wake_,
-                        .roots = {.proc = "/proc", .sys = folder_ / "sys"}});
+                        .roots = {.proc = "/proc", .sys = folder_ / "sys"},
+                        .nvml = testing::stub_library,
+                        .nvml_patience = patience_});
     return *recorder_;
   }
   // The next controller's.
@@ -77,10 +83,11 @@ class RecorderTest : public ::testing::Test {
     loop_.run(supervision_.host().remove("telemetry"));
   }
   // Our own process is the payload.
-  static Attempt attempt() {
+  Attempt attempt() const {
     Attempt attempt;
     attempt.run = "a.c01";
     attempt.pid = ::getpid();
+    attempt.devices = devices_;
     return attempt;
   }
   campaign::TelemetryReading recorded(double seconds) {
@@ -92,7 +99,7 @@ class RecorderTest : public ::testing::Test {
     return *loop_.run(recorder().collect(one, {}));
   }
   static bool stop_never() { return false; }
-  void measure_rest() { loop_.run(recorder().measure_rest(stop_never)); }
+  void measure_rest() { loop_.run(recorder().measure_rest(devices_, stop_never)); }
 
   container::test::Loop loop_;
   supervise::test::Supervision supervision_;
@@ -100,6 +107,8 @@ class RecorderTest : public ::testing::Test {
   fs::path folder_;
   campaign::Telemetry settings_;
   campaign::Energy energy_;
+  Recorder::Devices devices_;
+  double patience_ = 20;
   std::jthread counting_;
   std::unique_ptr<Recorder> recorder_;
 };
@@ -158,18 +167,18 @@ TEST_F(RecorderTest, FolderThatCannotBeWrittenFailsNothing) {
 
 TEST_F(RecorderTest, EnergyIsTheGrowthOfTheCountersLessThePowerAtRest) {
   add_rapl(50);
-  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(), 0.4);
+  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.4);
   measure_rest();
-  EXPECT_EQ(recorder().seconds_of_rest(), 0) << "it is known now";
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
   const campaign::TelemetryReading reading = recorded(0.5);
   const campaign::MeasureWindow window{.seconds = 0.25};
-  const auto energy = recorder().energy(reading, window);
+  const auto energy = recorder().energy(reading, window, devices_);
   ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
   EXPECT_THAT(*energy->raw_j, AllOf(Ge(20), Le(40)));
   EXPECT_NEAR(*energy->baseline_power_w, 50, 2.5);
   EXPECT_EQ(energy->baseline_method, "fresh");
   EXPECT_NEAR(*energy->adjusted_j, *energy->raw_j - *energy->baseline_power_w * 0.25, 1e-9);
-  EXPECT_EQ(recorder().energy(reading, window)->baseline_method, "cached");
+  EXPECT_EQ(recorder().energy(reading, window, devices_)->baseline_method, "cached");
   EXPECT_TRUE(fs::exists(folder_ / "baseline.json"));
 }
 
@@ -177,8 +186,9 @@ TEST_F(RecorderTest, NextControllerUsesThePowerAtRestAgain) {
   add_rapl(50);
   measure_rest();
   renew();
-  EXPECT_EQ(recorder().seconds_of_rest(), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.2), {.seconds = 0.2})->baseline_method, "cached");
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0);
+  EXPECT_EQ(recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_method,
+            "cached");
 }
 
 TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
@@ -186,41 +196,207 @@ TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
   measure_rest();
   energy_.baseline.cache_ttl_sec = 0;
   renew();
-  EXPECT_GT(recorder().seconds_of_rest(), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.1), {.seconds = 0.1})->baseline_method, "unavailable");
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
+  EXPECT_EQ(recorder().energy(recorded(0.1), {.seconds = 0.1}, devices_)->baseline_method,
+            "unavailable");
   energy_.baseline.cache_ttl_sec = 3600;
   renew();
   std::ofstream(folder_ / "baseline.json")
       << R"({"v":1,"host":"other","boot":")" << campaign::system_clock().boot_id()
       << R"(","watts":50.0,"utc":)" << std::fixed << campaign::system_clock().utc() << "}";
-  EXPECT_GT(recorder().seconds_of_rest(), 0);
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
 }
 
 TEST_F(RecorderTest, PowerAtRestIsNotMeasuredWithoutNeed) {
-  EXPECT_EQ(recorder().seconds_of_rest(), 0) << "no counters";
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "no counters";
   renew();
   add_rapl(50);
   energy_.allow_process_window = false;
-  EXPECT_EQ(recorder().seconds_of_rest(), 0) << "no run is likely to have energy";
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "no run is likely to have energy";
   energy_.enabled = campaign::Energy::Enabled::yes;
-  EXPECT_GT(recorder().seconds_of_rest(), 0);
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
   loop_.run(recorder().begin(attempt()));
-  EXPECT_EQ(recorder().seconds_of_rest(), 0) << "a run is under way";
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "a run is under way";
   EXPECT_TRUE(loop_.run(recorder().collect(attempt(), {})));
   energy_.baseline.enabled = false;
-  EXPECT_EQ(recorder().seconds_of_rest(), 0);
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0);
 }
 
 TEST_F(RecorderTest, RunThatBeginsMeanwhileSpoilsTheMeasurement) {
   add_rapl(50);
   bool begun = false;
-  loop_.run(recorder().measure_rest([&] {
+  loop_.run(recorder().measure_rest(devices_, [&] {
     if (!std::exchange(begun, true))
       boost::asio::co_spawn(loop_.io(), recorder().begin(attempt()), [](const auto&) {});
     return false;
   }));
   EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
   EXPECT_TRUE(loop_.run(recorder().collect(attempt(), {})));
+}
+
+// A GPU by the stand-in library, whose power goes up and down from now on.
+class GpuRecorder : public RecorderTest {
+ protected:
+  GpuRecorder() {
+    devices_ = testing::made_devices({"GPU-a"});
+    settings_.sources = {"nvml"};
+  }
+  static std::string gpu(int index, const std::string& uuid, const std::string& keys) {
+    return "gpu " + std::to_string(index) + " uuid=" + uuid + " " + keys + "\n";
+  }
+  static std::string origin(std::int64_t mono_ns) {
+    return "origin " + std::to_string(mono_ns) + "\n";
+  }
+  std::string header() const {
+    std::ifstream file(folder_ / "results/telemetry/a.c01.a1.jsonl");
+    std::string line;
+    std::getline(file, line);
+    return line;
+  }
+
+  testing::NvmlScript script_{""};
+};
+
+TEST_F(GpuRecorder, HeaderNamesTheDeviceAndItsFiguresAreMetrics) {
+  script_.becomes(gpu(0, "GPU-a", "power=70500 temperature=41 utilisation=20"));
+  const campaign::TelemetryReading reading = recorded(0.2);
+  EXPECT_EQ(reading.record.status, "complete") << reading.record.reason;
+  EXPECT_THAT(header(), HasSubstr(R"("name":"gpu0","kind":"NVML","device":"GPU-a")"));
+  EXPECT_THAT(header(), HasSubstr(R"("name":"gpu0.power_w","unit":"W","kind":"level"})"));
+  EXPECT_THAT(header(), HasSubstr("nvmlDeviceGetTotalEnergyConsumption: Not Supported"));
+  const auto metrics = telemetry_metrics(reading);
+  ASSERT_EQ(metrics.size(), 3u);
+  EXPECT_EQ(metrics[0].name, "gpu_power_mean_w");
+  EXPECT_NEAR(metrics[0].value, 70.5, 1e-6);
+}
+
+TEST_F(GpuRecorder, WithoutDevicesTheLibraryIsNotOpened) {
+  script_.becomes("hang nvmlInit_v2\n");
+  devices_.clear();
+  settings_.sources = {"auto"};
+  for (const auto& source : recorded(0.1).record.sources) EXPECT_EQ(source.device, "");
+}
+
+// A machine under load may be late at an edge of the window, once.
+TEST_F(GpuRecorder, EnergyOfAScriptedPowerCurveIsItsIntegral) {
+  constexpr double mean = 300, swing = 200, period = 0.7, allowed = 0.005;
+  const auto joules = [&](double t) {
+    const double turn = 2 * std::numbers::pi / period;
+    return mean * t + swing * (1 - std::cos(turn * t)) / turn;
+  };
+  double error = 1;
+  for (int round = 0; round < 4 && error > allowed; ++round) {
+    const std::int64_t begin = campaign::system_clock().monotonic_ns();
+    script_.becomes(origin(begin) + gpu(0, "GPU-a", "power=sine:300000:200000:0.7 energy_step=1"));
+    const Attempt one = attempt();
+    loop_.run(recorder().begin(one));
+    loop_.run(recorder().started(one));
+    const auto from = campaign::system_clock().monotonic_ns() + 30'000'000;
+    loop_.run(container::sleep_for(1.5));
+    const auto until = campaign::system_clock().monotonic_ns() - 30'000'000;
+    recorder().ended(one);
+    const double seconds = static_cast<double>(until - from) * 1e-9;
+    const campaign::MeasureWindow window{.source = campaign::MeasureWindow::Source::phase,
+                                         .seconds = seconds,
+                                         .begin_ns = from,
+                                         .end_ns = until};
+    const auto reading = loop_.run(recorder().collect(one, {.window = window, .process = {}}));
+    const auto energy = recorder().energy(*reading, window, devices_);
+    ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
+    EXPECT_EQ(energy->gpus.at(0).method, "counter");
+    const double expected = joules(static_cast<double>(until - begin) * 1e-9) -
+                            joules(static_cast<double>(from - begin) * 1e-9);
+    error = std::abs(*energy->raw_j / expected - 1);
+    error = std::max(error, std::abs(*energy->gpus.at(0).power_j / expected - 1));
+  }
+  EXPECT_LE(error, allowed);
+}
+
+TEST_F(GpuRecorder, CounterThatWrapsIsFollowedAndOneThatBeginsAnewGivesWayToThePower) {
+  // 2^32 millijoules, met after 100 W for 0.1 s.
+  script_.becomes(origin(campaign::system_clock().monotonic_ns()) +
+                  gpu(0, "GPU-a",
+                      "power=100000 energy_step=1 energy_start=4294957296 "
+                      "energy_wraps=4294967296"));
+  settings_.sources = {"nvml"};
+  auto energy = recorder().energy(recorded(0.4), {.seconds = 0.4}, devices_);
+  ASSERT_TRUE(energy->raw_j) << energy->reason;
+  EXPECT_EQ(energy->gpus.at(0).method, "counter");
+  EXPECT_THAT(*energy->raw_j, AllOf(Ge(38), Le(400)));
+  script_.becomes(
+      origin(campaign::system_clock().monotonic_ns()) +
+      gpu(0, "GPU-a", "power=100000 energy_step=1 energy_start=50000000 energy_reset=0.5"));
+  energy = recorder().energy(recorded(0.9), {.seconds = 0.4}, devices_);
+  ASSERT_TRUE(energy->raw_j) << energy->reason;
+  EXPECT_EQ(energy->gpus.at(0).method, "power");
+  EXPECT_NEAR(*energy->raw_j, 40, 1e-6);
+  EXPECT_THAT(energy->notes.at(0), HasSubstr("began anew"));
+}
+
+TEST_F(GpuRecorder, ReadingThatHangsStallsNoRun) {
+  settings_.sources = {"auto"};
+  script_.becomes(gpu(0, "GPU-a", "power=70500"));
+  const Attempt one = attempt();
+  loop_.run(recorder().begin(one));
+  loop_.run(recorder().started(one));
+  loop_.run(container::sleep_for(0.1));
+  script_.becomes(gpu(0, "GPU-a", "power=70500") + "hang nvmlDeviceGetPowerUsage\n");
+  loop_.run(container::sleep_for(0.1));
+  recorder().look();
+  loop_.run(container::sleep_for(0.1));
+  recorder().look();
+  loop_.run(container::sleep_for(0.3));
+  const double begin = campaign::system_clock().boottime();
+  recorder().ended(one);
+  const auto reading = loop_.run(recorder().collect(one, {}));
+  EXPECT_LT(campaign::system_clock().boottime() - begin, 5);
+  for (const auto& source : reading->record.sources) {
+    if (source.name == "gpu0") EXPECT_EQ(source.unavailable, "a reading did not come back");
+    if (source.name == "payload") EXPECT_EQ(source.unavailable, "");
+  }
+  EXPECT_GE(reading->record.samples, 5u) << "the others go on";
+}
+
+TEST_F(GpuRecorder, LibraryThatDoesNotAnswerIsWaitedForOnceAndNotLong) {
+  settings_.sources = {"auto"};
+  patience_ = 1;
+  script_.becomes("hang nvmlInit_v2\n");
+  const campaign::TelemetryReading reading = recorded(0.1);
+  EXPECT_EQ(reading.record.status, "complete") << reading.record.reason;
+  const double begin = campaign::system_clock().boottime();
+  const Attempt next = attempt();
+  loop_.run(recorder().begin(next));
+  EXPECT_LT(campaign::system_clock().boottime() - begin, 0.9);
+  EXPECT_THAT(loop_.run(recorder().collect(next, {}))->record.sources.at(1).unavailable,
+              HasSubstr("NVML did not answer"));
+}
+
+TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
+  script_.becomes(gpu(0, "GPU-a", "power=60000") + gpu(1, "GPU-b", "power=80000"));
+  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.4);
+  measure_rest();
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
+  const auto energy = recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_);
+  EXPECT_EQ(energy->baseline_method, "fresh");
+  EXPECT_NEAR(*energy->baseline_power_w, 60, 1e-6);
+  EXPECT_NEAR(*energy->adjusted_j, 0, 0.1);
+  devices_ = testing::made_devices({"GPU-b"});
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0) << "another device";
+  measure_rest();
+  devices_ = testing::made_devices({"GPU-a", "GPU-b"});
+  renew();
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "both are known, to the next one too";
+  EXPECT_NEAR(*recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_power_w, 140,
+              1e-6);
+}
+
+TEST_F(GpuRecorder, OurOwnProcessOnTheDeviceIsNotForeign) {
+  settings_.sources = {"payload", "nvml"};
+  script_.becomes(gpu(0, "GPU-a", "power=1") + "process 0 pid=" + std::to_string(::getpid()) +
+                  "\nprocess 0 pid=1\n");
+  const auto verdicts = campaign::judge_gpus(recorded(0.3), 0.3);
+  EXPECT_EQ(verdicts->foreign.at("GPU-a"), 1) << "init is somebody else's";
+  EXPECT_TRUE(verdicts->unused.empty());
 }
 
 }  // namespace

@@ -4,36 +4,12 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <functional>
 #include <latch>
-#include <new>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-// Sanitizers have allocation functions of their own.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-#ifndef SANITIZED
-namespace {
-
-thread_local std::size_t allocations_of_this_thread = 0;
-
-}  // namespace
-
-// Counts what a thread allocates. The whole test program uses it.
-void* operator new(std::size_t size) {
-  ++allocations_of_this_thread;
-  if (void* memory = std::malloc(size ? size : 1)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-#endif
+#include "tests/support/controller/allocations.hpp"
 
 namespace controller::telemetry {
 namespace {
@@ -138,13 +114,13 @@ TEST_F(SamplerThread, TicksStandOnAGridOfTheMonotonicClock) {
   EXPECT_TRUE(before);
 }
 
-#ifndef SANITIZED
 TEST_F(SamplerThread, AllocatesNothingPerSample) {
+  if (!testing::allocations_are_counted) GTEST_SKIP() << "a sanitizer allocates by itself";
   start();
   std::vector<std::size_t> counts;
   counts.reserve(4096);
   const TrackPtr track = track_of({sensor([&](std::span<double> values) {
-    if (counts.size() < counts.capacity()) counts.push_back(allocations_of_this_thread);
+    if (counts.size() < counts.capacity()) counts.push_back(testing::allocations_of_this_thread());
     values[0] = 1;
     return 0;
   })});
@@ -154,7 +130,6 @@ TEST_F(SamplerThread, AllocatesNothingPerSample) {
   ASSERT_THAT(counts.size(), Ge(30u));
   EXPECT_EQ(counts.back(), counts.front());
 }
-#endif
 
 TEST_F(SamplerThread, SlowSensorMakesTicksLateAndSkipsThem) {
   start();

@@ -85,11 +85,35 @@ TEST_F(Sensors, UnifiedGroupIsRead) {
   write_unified("/system.slice/docker-abc.scope");
   Found found = open({{"", "/system.slice/docker-abc.scope"}});
   EXPECT_EQ(found.source.kind, "cgroup v2");
-  EXPECT_THAT(values_of(found), ElementsAre(2.5, 0.04, 700000, 1500000, 8192, 111, 3));
-  EXPECT_THAT(names_of(found),
-              ElementsAre("payload.cpu_seconds", "payload.cpu_throttled_seconds",
-                          "payload.memory_bytes", "payload.memory_max_bytes",
-                          "payload.io_read_bytes", "payload.io_write_bytes", "payload.pids"));
+  EXPECT_THAT(values_of(found),
+              ElementsAre(2.5, 0.04, 700000, 1500000, 8192, 111, 3, IsNan(), IsNan()));
+  EXPECT_THAT(
+      names_of(found),
+      ElementsAre("payload.cpu_seconds", "payload.cpu_throttled_seconds", "payload.memory_bytes",
+                  "payload.memory_max_bytes", "payload.io_read_bytes", "payload.io_write_bytes",
+                  "payload.pids", "payload.net_rx_bytes", "payload.net_tx_bytes"));
+}
+
+TEST_F(Sensors, NetworkOfAContainerIsThatOfItsFirstProcess) {
+  write_unified("/g");
+  write("sys/fs/cgroup/g/cgroup.procs", "71\n72\n");
+  write("proc/71/net/dev",
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets\n"
+        "    lo:  999 1 0 0 0 0 0 0  999 1 0 0 0 0 0 0\n"
+        "  eth0: 1500 9 0 0 0 0 0 0  250 3 0 0 0 0 0 0\n"
+        "  eth1:    7 1 0 0 0 0 0 0    1 1 0 0 0 0 0 0\n");
+  fs::create_directories(folder_ / "proc/71/ns");
+  fs::create_directories(folder_ / "proc/self/ns");
+  fs::create_symlink("net:[2]", folder_ / "proc/71/ns/net");
+  fs::create_symlink("net:[1]", folder_ / "proc/self/ns/net");
+  Found found = open({{"", "/g"}});
+  EXPECT_EQ(values_of(found)[net_rx_bytes], 1507);
+  EXPECT_EQ(values_of(found)[net_tx_bytes], 251);
+  fs::remove(folder_ / "proc/self/ns/net");
+  fs::create_symlink("net:[2]", folder_ / "proc/self/ns/net");
+  Found ours = open({{"", "/g"}});
+  EXPECT_THAT(values_of(ours)[net_rx_bytes], IsNan()) << "the machine's network";
 }
 
 TEST_F(Sensors, UnifiedGroupOfAnOldKernelLacksThePeak) {
@@ -111,8 +135,8 @@ TEST_F(Sensors, SplitGroupIsRead) {
                       {"blkio", "/docker/abc"},
                       {"pids", "/docker/abc"}});
   EXPECT_EQ(found.source.kind, "cgroup v1");
-  EXPECT_THAT(values_of(found),
-              ElementsAre(DoubleEq(2.5), DoubleEq(0.04), 700000, 1500000, 8192, 111, 3));
+  EXPECT_THAT(values_of(found), ElementsAre(DoubleEq(2.5), DoubleEq(0.04), 700000, 1500000, 8192,
+                                            111, 3, IsNan(), IsNan()));
 }
 
 TEST_F(Sensors, SplitGroupWithoutCountedDevicesKnowsNoIo) {

@@ -1,7 +1,9 @@
-// The sampler on running containers: how late its samples are, and what it costs. Prints the
-// 99th percentile of the lateness in milliseconds, the share of one core, and rows per container.
+// The sampler on running containers, each with a GPU: how late its samples are, and what it costs.
+// Prints the 99th percentile of the lateness in milliseconds, the share of one core, and rows per
+// container.
 //
-// usage: perf_sampler INTERVAL_MS SECONDS ID:PID...
+// usage: perf_sampler INTERVAL_MS SECONDS NVML_LIBRARY ID:PID...      ("-": no GPUs)
+// The n-th container has GPU-<n>, from 0 on.
 #include <time.h>
 
 #include <cstdio>
@@ -10,6 +12,7 @@
 #include <thread>
 
 #include "controller/telemetry/cgroup.hpp"
+#include "controller/telemetry/gpu_sensors.hpp"
 #include "controller/telemetry/host_sensors.hpp"
 #include "controller/telemetry/sampler.hpp"
 
@@ -23,7 +26,38 @@ double cpu_seconds_of(clockid_t clock) {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
 }
 
-TrackPtr track_of(const std::string& container, std::size_t rows) {
+// The library of all of them; none by "-".
+std::unique_ptr<GpuLibrary> gpu_library(const std::string& name) {
+  if (name == "-") return nullptr;
+  auto library = std::make_unique<GpuLibrary>(name);
+  while (!library->answered()) std::this_thread::yield();
+  return library;
+}
+
+Found gpu_of(const GpuLibrary& library, int number, const std::string& container) {
+  auto processes = std::make_shared<RunProcesses>();
+  processes->containers.push_back(container);
+  processes->known = true;
+  GpuRequest request{.roots = {},
+                     .device = {},
+                     .source = "gpu0",
+                     .processes = std::move(processes),
+                     .clock = &campaign::system_clock()};
+  request.device.uuid = "GPU-" + std::to_string(number);
+  Found found = library.open(request);
+  if (!found.sensor)
+    throw std::runtime_error(request.device.uuid + ": " + found.source.unavailable);
+  return found;
+}
+
+struct Sampled {
+  const GpuLibrary* gpus = nullptr;
+  int number = 0;
+  std::string container;
+};
+
+TrackPtr track_of(const Sampled& sampled, std::size_t rows) {
+  const std::string& container = sampled.container;
   CgroupFinder finder({});
   const auto colon = container.find(':');
   const auto paths =
@@ -32,6 +66,8 @@ TrackPtr track_of(const std::string& container, std::size_t rows) {
   std::vector<Found> found;
   found.push_back(
       open_cgroup({.roots = {}, .paths = *paths, .source = "payload", .counts = Counts::on}));
+  if (sampled.gpus)
+    found.push_back(gpu_of(*sampled.gpus, sampled.number, container.substr(0, colon)));
   found.push_back(open_rapl({}));
   found.push_back(open_hwmon({}));
   std::size_t columns = 0;
@@ -64,12 +100,14 @@ campaign::TelemetryRecord record_of(Track& track, int interval_ms, std::int64_t 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 4) return 2;
+  if (argc < 5) return 2;
   const int interval_ms = std::atoi(argv[1]), seconds = std::atoi(argv[2]);
   const auto rows = static_cast<std::size_t>(seconds * 1000 / interval_ms + 100);
   Sampler sampler(interval_ms, campaign::system_clock());
   std::vector<TrackPtr> tracks;
-  for (int i = 3; i < argc; ++i) tracks.push_back(track_of(argv[i], rows));
+  const std::unique_ptr<GpuLibrary> gpus = gpu_library(argv[3]);
+  for (int i = 4; i < argc; ++i)
+    tracks.push_back(track_of({.gpus = gpus.get(), .number = i - 4, .container = argv[i]}, rows));
   std::jthread thread([&](const std::stop_token& stop) { sampler.run(stop); });
   clockid_t clock{};
   pthread_getcpuclockid(thread.native_handle(), &clock);

@@ -1,6 +1,7 @@
 #include "tests/support/controller/gpu_support.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 
 namespace controller::testing {
 
@@ -17,6 +18,11 @@ const char two_gpus[] =
 NvmlScript::NvmlScript(const std::string& text) {
   folder_.write("nvml.script", text);
   setenv("NVML_STUB", path().c_str(), 1);
+}
+
+void NvmlScript::becomes(const std::string& text) const {
+  folder_.write("nvml.script.new", text);
+  std::filesystem::rename(path() + ".new", path());
 }
 
 NvmlScript::~NvmlScript() { unsetenv("NVML_STUB"); }

@@ -16,6 +16,8 @@ class NvmlScript {
   ~NvmlScript();
   NvmlScript(const NvmlScript&) = delete;
   NvmlScript& operator=(const NvmlScript&) = delete;
+  // From now on, at once: calls that are under way read the one or the other.
+  void becomes(const std::string& text) const;
   std::string path() const { return folder_.path() + "/nvml.script"; }
   std::string folder() const { return folder_.path(); }
 

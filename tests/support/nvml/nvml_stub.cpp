@@ -2,35 +2,16 @@
 // shared library with NVML's names and layouts, loaded like the real one (by path, or found first
 // through LD_LIBRARY_PATH).
 //
-// The environment variable NVML_STUB names the script. It is read anew at each call, so a test may
-// change it while a program runs. A line is a word and what belongs to it; "#" begins a comment
-// line. Without a script there are no GPUs.
-//
-//   driver 550.54.15                    version of the driver
-//   cuda 12040                          1000 * major + 10 * minor
-//   gpu N KEY=VALUE... [name=TEXT]      a GPU; N from 0 without holes. uuid, minor, total and used
-//                                       (bytes), temperature (C), power (mW), slots (> 0: in MIG
-//                                       mode, with room for so many instances); set_limit and
-//                                       default_limit (mW), persistence and ecc (0, 1),
-//                                       max_graphics, max_memory, app_graphics and app_memory
-//                                       (MHz). The name takes the rest of the line
-//   instance N:S KEY=VALUE...           a MIG instance in slot S of GPU N, likewise
-//   process WHERE pid=P [memory=BYTES] [graphics=1]     WHERE is N or N:S; without memory the
-//                                       driver does not account for it
-//   error CALL WHERE CODE               this call fails; WHERE is N, N:S or *
-//   hang CALL                           this call does not return
+// What a script says: nvml_script.hpp.
 //
 // Built with NVML_STUB_OLD it has the calls of a driver from before MIG's instances were listed by
-// _v3: processes by _v2 names, neither temperature nor power.
+// _v3: processes by _v2 names, neither temperature nor power, throttle reasons by their old name.
 #include <time.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <map>
-#include <sstream>
-#include <string>
-#include <vector>
+
+#include "tests/support/nvml/nvml_script.hpp"
 
 // A function of ours under NVML's name.
 #define NVML_CALL(result, symbol, name, parameters)                                         \
@@ -39,66 +20,19 @@
 
 namespace {
 
+using nvml_stub::energy_counter;
+using nvml_stub::is_there;
+using nvml_stub::read_script;
+using nvml_stub::Script;
+using nvml_stub::ScriptPtr;
+using nvml_stub::seconds_of;
+using nvml_stub::Series;
+using nvml_stub::series_of;
+
 constexpr int success = 0, invalid_argument = 2, not_supported = 3, not_found = 6;
 constexpr int insufficient_size = 7;
 constexpr unsigned long long not_available = ~0ULL;
 constexpr unsigned most_slots = 100;
-
-using Keys = std::map<std::string, std::string>;
-
-struct Script {
-  std::string driver = "550.54.15";
-  int cuda = 12040;
-  std::map<std::string, Keys> devices;  // by "N" or "N:S"
-  std::vector<std::pair<std::string, Keys>> processes;
-  std::map<std::string, int> errors;  // by "CALL WHERE"
-  std::map<std::string, bool> hanging;
-};
-
-Keys keys_of(std::istringstream& line) {
-  Keys keys;
-  for (std::string word; line >> word;) {
-    const std::size_t equals = word.find('=');
-    std::string& value = keys[word.substr(0, equals)];
-    value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    if (word.compare(0, equals, "name") != 0) continue;
-    std::string rest;
-    std::getline(line, rest);
-    value += rest;
-  }
-  return keys;
-}
-
-Script read_script() {
-  Script script;
-  const char* path = std::getenv("NVML_STUB");
-  std::ifstream file(path == nullptr ? "" : path);
-  for (std::string text; std::getline(file, text);) {
-    std::istringstream line(text);
-    std::string word, where;
-    line >> word;
-    if (word == "driver") {
-      line >> script.driver;
-    } else if (word == "cuda") {
-      line >> script.cuda;
-    } else if (word == "gpu" || word == "instance") {
-      line >> where;
-      script.devices[where] = keys_of(line);
-    } else if (word == "process") {
-      line >> where;
-      script.processes.emplace_back(where, keys_of(line));
-    } else if (word == "error") {
-      std::string call;
-      int code = 0;
-      line >> call >> where >> code;
-      script.errors[call + " " + where] = code;
-    } else if (word == "hang") {
-      line >> where;
-      script.hanging[where] = true;
-    }
-  }
-  return script;
-}
 
 // A handle is the place number 100 * N, and 1 + S more for an instance.
 char* places() {
@@ -116,7 +50,7 @@ void* handle_of(unsigned gpu, unsigned instance) { return places() + most_slots 
 
 // What every call begins with: hangs, or the code that it is to fail with.
 int begin(const Script& script, const std::string& call, const std::string& where) {
-  while (script.hanging.contains(call)) {
+  while (script.hanging.contains(call + " *") || script.hanging.contains(call + " " + where)) {
     const timespec long_time{3600, 0};
     nanosleep(&long_time, nullptr);
   }
@@ -141,20 +75,38 @@ const std::string* key_of(const Script& script, void* device, const std::string&
 }
 
 int text_key(const char* call, void* device, const char* key, std::pair<char*, unsigned> into) {
-  const Script script = read_script();
-  const int code = begin(script, call, where_of(device));
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, call, where_of(device));
   if (code != success) return code;
-  const std::string* value = key_of(script, device, key);
+  const std::string* value = key_of(*script, device, key);
   return value == nullptr ? not_supported : text_into(*value, into.first, into.second);
 }
 
 int number_key(const char* call, void* device, const char* key, unsigned long long& into) {
-  const Script script = read_script();
-  const int code = begin(script, call, where_of(device));
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, call, where_of(device));
   if (code != success) return code;
-  const std::string* value = key_of(script, device, key);
+  const Series* value = series_of(*script, where_of(device), key);
   if (value == nullptr) return not_supported;
-  into = std::strtoull(value->c_str(), nullptr, 10);
+  into = static_cast<unsigned long long>(value->at(seconds_of(*script)));
+  return success;
+}
+
+int energy_key(const char* call, void* device, unsigned long long& into) {
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, call, where_of(device));
+  if (code != success) return code;
+  return energy_counter(*script, where_of(device), into) ? success : not_supported;
+}
+
+// Nanoseconds of violation so far.
+int violation_counter(const char* call, void* device, const char* key, unsigned long long& into) {
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, call, where_of(device));
+  if (code != success) return code;
+  const Series* rate = series_of(*script, where_of(device), key);
+  if (rate == nullptr) return not_supported;
+  into = static_cast<unsigned long long>(rate->integral(seconds_of(*script)) * 1e9);
   return success;
 }
 
@@ -178,15 +130,24 @@ struct ProcessList {
   ProcessInfo* infos;
 };
 
+struct Utilisation {
+  unsigned gpu, memory;
+};
+struct ViolationTime {
+  unsigned long long reference_time, violation_time;
+};
+
 enum class Work { compute, graphics };
 
 int list_processes(Work work, const char* call, void* device, ProcessList into) {
-  const Script script = read_script();
-  const int code = begin(script, call, where_of(device));
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, call, where_of(device));
   if (code != success) return code;
   unsigned found = 0;
-  for (const auto& [where, keys] : script.processes) {
-    if (where != where_of(device) || keys.contains("graphics") != (work == Work::graphics))
+  const double now = seconds_of(*script);
+  for (const auto& [where, keys] : script->processes) {
+    if (where != where_of(device) || keys.contains("graphics") != (work == Work::graphics) ||
+        !is_there(keys, now))
       continue;
     if (found < *into.count)
       into.infos[found] = {
@@ -205,7 +166,7 @@ int list_processes(Work work, const char* call, void* device, ProcessList into) 
 
 }  // namespace
 
-NVML_CALL(int, "nvmlInit_v2", init, ()) { return begin(read_script(), "nvmlInit_v2", "*"); }
+NVML_CALL(int, "nvmlInit_v2", init, ()) { return begin(*read_script(), "nvmlInit_v2", "*"); }
 
 NVML_CALL(int, "nvmlShutdown", shutdown, ()) { return success; }
 
@@ -232,32 +193,32 @@ NVML_CALL(const char*, "nvmlErrorString", error_string, (int code)) {
 
 NVML_CALL(int, "nvmlSystemGetDriverVersion", system_get_driver_version,
           (char* version, unsigned length)) {
-  const Script script = read_script();
-  const int code = begin(script, "nvmlSystemGetDriverVersion", "*");
-  return code != success ? code : text_into(script.driver, version, length);
+  const ScriptPtr script = read_script();
+  const int code = begin(*script, "nvmlSystemGetDriverVersion", "*");
+  return code != success ? code : text_into(script->driver, version, length);
 }
 
 NVML_CALL(int, "nvmlSystemGetCudaDriverVersion_v2", system_get_cuda_driver_version,
           (int* version)) {
-  const Script script = read_script();
-  *version = script.cuda;
-  return begin(script, "nvmlSystemGetCudaDriverVersion", "*");
+  const ScriptPtr script = read_script();
+  *version = script->cuda;
+  return begin(*script, "nvmlSystemGetCudaDriverVersion", "*");
 }
 
 NVML_CALL(int, "nvmlDeviceGetCount_v2", device_get_count, (unsigned* count)) {
-  const Script script = read_script();
+  const ScriptPtr script = read_script();
   *count = 0;
-  while (script.devices.contains(std::to_string(*count))) ++*count;
-  return begin(script, "nvmlDeviceGetCount_v2", "*");
+  while (script->devices.contains(std::to_string(*count))) ++*count;
+  return begin(*script, "nvmlDeviceGetCount_v2", "*");
 }
 
 NVML_CALL(int, "nvmlDeviceGetHandleByIndex_v2", device_get_handle_by_index,
           (unsigned index, void** device)) {
-  const Script script = read_script();
+  const ScriptPtr script = read_script();
   const std::string where = std::to_string(index);
-  const int code = begin(script, "nvmlDeviceGetHandleByIndex_v2", where);
+  const int code = begin(*script, "nvmlDeviceGetHandleByIndex_v2", where);
   if (code != success) return code;
-  if (!script.devices.contains(where)) return invalid_argument;
+  if (!script->devices.contains(where)) return invalid_argument;
   *device = handle_of(index, 0);
   return success;
 }
@@ -283,6 +244,32 @@ NVML_CALL(int, "nvmlDeviceGetMemoryInfo", device_get_memory_info,
   return code;
 }
 
+NVML_CALL(int, "nvmlDeviceGetTotalEnergyConsumption", device_get_total_energy_consumption,
+          (void* device, unsigned long long* millijoules)) {
+  return energy_key("nvmlDeviceGetTotalEnergyConsumption", device, *millijoules);
+}
+
+NVML_CALL(int, "nvmlDeviceGetClockInfo", device_get_clock_info,
+          (void* device, int type, unsigned* megahertz)) {
+  constexpr int sm = 1;
+  return small_number_key("nvmlDeviceGetClockInfo", device, type == sm ? "sm" : "memory_clock",
+                          megahertz);
+}
+
+NVML_CALL(int, "nvmlDeviceGetUtilizationRates", device_get_utilization_rates,
+          (void* device, Utilisation* rates)) {
+  rates->memory = 0;
+  return small_number_key("nvmlDeviceGetUtilizationRates", device, "utilisation", &rates->gpu);
+}
+
+NVML_CALL(int, "nvmlDeviceGetViolationStatus", device_get_violation_status,
+          (void* device, int policy, ViolationTime* time)) {
+  constexpr int thermal = 1;
+  time->reference_time = 0;
+  return violation_counter("nvmlDeviceGetViolationStatus", device,
+                           policy == thermal ? "thermal_rate" : "power_rate", time->violation_time);
+}
+
 NVML_CALL(int, "nvmlDeviceGetMigMode", device_get_mig_mode,
           (void* device, unsigned* current, unsigned* pending)) {
   const int code = small_number_key("nvmlDeviceGetMigMode", device, "slots", current);
@@ -299,17 +286,22 @@ NVML_CALL(int, "nvmlDeviceGetMaxMigDeviceCount", device_get_max_mig_device_count
 
 NVML_CALL(int, "nvmlDeviceGetMigDeviceHandleByIndex", device_get_mig_device_handle_by_index,
           (void* device, unsigned slot, void** instance)) {
-  const Script script = read_script();
+  const ScriptPtr script = read_script();
   const std::string where = where_of(device) + ":" + std::to_string(slot);
-  const int code = begin(script, "nvmlDeviceGetMigDeviceHandleByIndex", where);
+  const int code = begin(*script, "nvmlDeviceGetMigDeviceHandleByIndex", where);
   if (code != success) return code;
-  if (!script.devices.contains(where)) return not_found;
+  if (!script->devices.contains(where)) return not_found;
   const auto gpu = static_cast<unsigned>(std::strtoul(where.c_str(), nullptr, 10));
   *instance = handle_of(gpu, slot + 1);
   return success;
 }
 
 #ifdef NVML_STUB_OLD
+
+NVML_CALL(int, "nvmlDeviceGetCurrentClocksThrottleReasons", device_get_current_clocks_reasons,
+          (void* device, unsigned long long* reasons)) {
+  return number_key("nvmlDeviceGetCurrentClocksThrottleReasons", device, "reasons", *reasons);
+}
 
 NVML_CALL(int, "nvmlDeviceGetComputeRunningProcesses_v2", device_get_compute_running_processes,
           (void* device, unsigned* count, ProcessInfo* infos)) {
@@ -324,6 +316,11 @@ NVML_CALL(int, "nvmlDeviceGetGraphicsRunningProcesses_v2", device_get_graphics_r
 }
 
 #else
+
+NVML_CALL(int, "nvmlDeviceGetCurrentClocksEventReasons", device_get_current_clocks_reasons,
+          (void* device, unsigned long long* reasons)) {
+  return number_key("nvmlDeviceGetCurrentClocksEventReasons", device, "reasons", *reasons);
+}
 
 NVML_CALL(int, "nvmlDeviceGetComputeRunningProcesses_v3", device_get_compute_running_processes,
           (void* device, unsigned* count, ProcessInfo* infos)) {
