@@ -367,6 +367,7 @@ TEST_F(GpuRecorder, LibraryThatDoesNotAnswerIsWaitedForOnceAndNotLong) {
   const Attempt next = attempt();
   loop_.run(recorder().begin(next));
   EXPECT_LT(campaign::system_clock().boottime() - begin, 0.9);
+  loop_.run(recorder().started(next));
   EXPECT_THAT(loop_.run(recorder().collect(next, {}))->record.sources.at(1).unavailable,
               HasSubstr("NVML did not answer"));
 }

@@ -16,8 +16,8 @@ def uuid(number):
 
 
 def device(number, **keys):
-    """A line of the script: an idle GPU of 80 GiB."""
-    words = {"uuid": uuid(number), "total": 85899345920, "used": 500000000, "temperature": 40, "power": 70000}
+    """A line of the script: a GPU of 80 GiB that somebody works on: a run that left it idle would have no result."""
+    words = {"uuid": uuid(number), "total": 85899345920, "used": 500000000, "temperature": 40, "power": 70000, "utilisation": 50}
     text = " ".join(f"{key}={value}" for key, value in {**words, **keys}.items())
     return f"gpu {number} {text} name=Stand-in H100\n"
 
