@@ -45,7 +45,8 @@ Field enabled_field() {
 
 Field energy_sources_field() {
   Field field = row({FieldType::choices, "sources",
-                     "whose counters; `nvml`: the GPUs of the run; `rapl`: processors and memory"},
+                     "whose counters; `nvml`: the GPUs of the run; `rapl`: processors and memory; "
+                     "both unless it says otherwise"},
                     store_sources<Energy>);
   field.choices = {"nvml", "rapl"};
   return field;
@@ -143,7 +144,7 @@ const Section* energy_section() {
       .fields = {
           enabled_field().otherwise("auto").like("false"),
           section_field<&E::baseline>("baseline", "the machine at rest", energy_baseline_section),
-          energy_sources_field().otherwise("[nvml, rapl]").like("[rapl]"),
+          energy_sources_field().like("[rapl]"),
           boolean_field<&E::allow_process_window>(
               "allow_process_window",
               "energy also where the window is the whole process, its start and end included")

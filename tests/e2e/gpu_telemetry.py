@@ -6,7 +6,7 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import merged, wait_for  # noqa: E402
+from campaign import merged  # noqa: E402
 from check import Checks  # noqa: E402
 from gpu import GpuCampaign, device, local, uuid  # noqa: E402
 
@@ -83,9 +83,9 @@ def throttled_run_is_done_again_until_it_is_cool_or_the_reruns_are_used_up():
 def process_of_somebody_else_contaminates_a_run():
     with campaign(WAITS) as one:
         process = one.start_up()
-        wait_for("its payload", (one.folder / "begun").exists)
+        one.wait("its payload", (one.folder / "begun").exists)
         becomes(one, device(0, **BUSY) + "process 0 pid=1 memory=1000000\n")
-        wait_for("a sample with it", lambda: any(
+        one.wait("a sample with it", lambda: any(
             isinstance(row, list) and row[-1] == 1 for row in sampled(one)), patience=40)
         (one.folder / "go").touch()
         assert one.ended(process) == 0, one.said()
@@ -113,9 +113,9 @@ def device_that_was_never_used_is_an_invalid_result():
 def driver_that_hangs_stalls_no_run():
     with campaign(WAITS) as one:
         process = one.start_up()
-        wait_for("its payload", (one.folder / "begun").exists)
+        one.wait("its payload", (one.folder / "begun").exists)
         becomes(one, device(0, **BUSY) + "hang nvmlDeviceGetPowerUsage\n")
-        wait_for("another thread", lambda: "telemetry 2" in json.dumps(one.status()))
+        one.wait("another thread", lambda: "telemetry 2" in json.dumps(one.status()))
         (one.folder / "go").touch()
         assert one.ended(process) == 0, one.said()
         record = one.run_record("s1.c01")
