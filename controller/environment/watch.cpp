@@ -51,14 +51,15 @@ Task<EnvironmentWatch::Seen> EnvironmentWatch::look(std::vector<gpu::Device> dev
   FactGroup cpu = cpu_facts(parts_.places);
   cpu.facts.insert(cpu.facts.begin(), cpu_model_);
   seen.environment.groups = lasting_;
-  seen.environment.groups.push_back(std::move(cpu));
+  seen.environment.groups.insert(seen.environment.groups.begin() + 1, std::move(cpu));
   if (!devices.empty()) seen.environment.gpus = co_await settings_of(std::move(devices));
   seen.notes = take_in(seen.environment);
   co_return seen;
 }
 
 EnvironmentRecord EnvironmentWatch::last(const std::vector<gpu::Device>& devices) const {
-  EnvironmentRecord environment{.groups = last_.groups, .gpus = {}};
+  EnvironmentRecord environment{.groups = last_.groups.empty() ? lasting_ : last_.groups,
+                                .gpus = {}};
   for (const gpu::Device& device : devices) {
     const auto known = std::ranges::find(last_.gpus, device.uuid, &FactGroup::name);
     environment.gpus.push_back(known != last_.gpus.end()

@@ -237,6 +237,12 @@ TEST_F(EnvironmentTest, ALaterControllerSeesWhatChangedMeanwhile) {
               Contains("the environment has changed: GPU 0 driver_version: 550.54.15 -> 560.1"));
 }
 
+TEST_F(EnvironmentTest, ARunThatFailsBeforeAnyLookHasAtLeastWhatStays) {
+  const campaign::EnvironmentRecord last = watch().last({});
+  EXPECT_EQ(shown(*last.find("host"), "os"), "Debian GNU/Linux 12");
+  EXPECT_EQ(shown(*last.find("engine"), "version"), "20.10.24");
+}
+
 TEST_F(EnvironmentTest, AFileThatIsNotWholeIsAsGoodAsNone) {
   write("environment.json", "{\"cpu\": {\"online\"");
   EnvironmentWatch here = watch();

@@ -135,4 +135,21 @@ def a_run_without_a_word_on_a_host_with_gpus_gets_none():
         assert one.run_records()[0].get("gpus", []) == []
 
 
+@checks.statement
+def a_record_has_its_gpu_as_the_driver_had_it_and_a_note_of_what_changed():
+    two = {"execution": {"cycles": 2}}
+    with campaign(two, script=device(0, set_limit=700000, persistence=1)) as one:
+        one.up("--only", "cycle=1")
+        one.script.write_text("driver 560.1\n" + device(0, set_limit=350000, persistence=1))
+        one.up()
+        before, after = (record["environment"]["gpus"][0] for record in one.run_records())
+        assert (before["uuid"], before["power_limit_w"], before["persistence"]) == (uuid(0), 700, True), before
+        assert before["name"] == "Stand-in H100" and "Not Supported" in before["ecc"]["unavailable"], before
+        assert (after["power_limit_w"], after["driver_version"]) == (350, "560.1"), after
+        first, second = (record["notes"] for record in one.run_records())
+        assert not any("environment has changed" in note for note in first), first
+        assert "the environment has changed: GPU 0 power_limit_w: 700 -> 350" in second, second
+        assert any("GPU 0 driver_version: 550.54.15 -> 560.1" in note for note in second), second
+
+
 checks.main()

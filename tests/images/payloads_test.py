@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The payloads that need a GPU, as far as a machine without one can tell: their contract in a dry run, their engines
-against stand-ins for the frameworks (stand_ins/), what they refuse, and the Dockerfiles of all images.
+against stand-ins for the frameworks (stand_ins/), what they refuse, the Dockerfiles of all images, and their example.
 
 usage: payloads_test.py [TEST...]
 """
@@ -230,6 +230,20 @@ class Programs(unittest.TestCase):
         for path in IMAGES.glob("*/Dockerfile"):
             self.assertTrue((path.parent / "README.md").exists(), path.parent.name)
             self.assertIn(f"| `{path.parent.name}` |", listed)
+
+
+class Example(unittest.TestCase):
+    @unittest.skipUnless("CAMPAIGNCTL" in os.environ, "CAMPAIGNCTL is not set: no program to plan with")
+    def test_the_one_for_gpus_has_a_plan_with_a_gpu_each_run(self):
+        def campaignctl(*words):
+            command = [os.environ["CAMPAIGNCTL"], *words, str(ROOT / "examples/gpu-backends/campaign.yaml")]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            return done.stdout
+
+        runs = json.loads(campaignctl("--json", "plan"))["runs"]
+        self.assertEqual(len(runs), 3 * 2 * 6)
+        campaignctl("validate")
 
 
 if __name__ == "__main__":
