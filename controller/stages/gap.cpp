@@ -80,7 +80,8 @@ class Gap {
 
  private:
   bool wants_warmth() const {
-    return context_.temperatures_of && (rules_.kind != Kind::none || !attempt_.devices.empty());
+    return rules_.kind == Kind::adaptive ||
+           (context_.temperatures_of && (rules_.kind != Kind::none || !attempt_.devices.empty()));
   }
 
   void release_when_stopped() {
@@ -91,7 +92,10 @@ class Gap {
 
   // Without a temperature an adaptive gap goes on as a fixed one.
   Task<> read(double most = std::numeric_limits<double>::infinity()) {
-    warmth_ = co_await context_.temperatures_of(attempt_, most);
+    if (context_.temperatures_of)
+      warmth_ = co_await context_.temperatures_of(attempt_, most);
+    else
+      warmth_.why = "no sensor is asked";
     release_when_stopped();
     if (warmth_ || rules_.kind != Kind::adaptive) co_return;
     rules_ = thermal::without_sensor(rules_);

@@ -44,7 +44,7 @@ class VerdictOnARun : public ::testing::Test {
  protected:
   const campaign::RunState& run(const std::string& telemetry) {
     bench_ = std::make_unique<Bench>(
-        "name: k\ngpus: none\nio: {min_free: 0}\nexperiments: [{name: one}]\n"
+        "name: k\ngpus: none\nthermal: {mode: off}\nio: {min_free: 0}\nexperiments: [{name: one}]\n"
         "execution: {cycles: 1, retries: {infra: 0, backoff_seconds: 0}}\n"
         "telemetry: {interval_ms: 20, sources: [payload, nvml]" +
         telemetry + "}\nrunner: {type: local, shell: true, command: 'sleep 0.6'}\n");
