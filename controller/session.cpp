@@ -18,6 +18,7 @@
 #include "controller/session_services.hpp"
 #include "controller/stages/hooks.hpp"
 #include "controller/telemetry/recorder.hpp"
+#include "controller/thermal/thermometer.hpp"
 
 namespace controller {
 
