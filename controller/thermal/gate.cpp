@@ -106,7 +106,8 @@ Decision Gate::waiting(double time) const {
   const double most = std::max(0.0, rules_.until - time);
   const double least = std::clamp(rules_.not_before - time, 0.0, most);
   Decision decision{.why = Why::waits, .text = "", .seconds_left = least};
-  if (rules_.mode == GateRules::Mode::fixed) decision.seconds_left = most;
+  const auto unread = [](const Chip& chip) { return chip.readings == 0; };
+  if (std::ranges::all_of(chips_, unread)) decision.seconds_left = most;
   for (std::size_t i = 0; i < chips_.size(); ++i) {
     if (chips_[i].readings == 0 || state_of(i) != Why::waits) continue;
     const auto seconds = expected(i);
