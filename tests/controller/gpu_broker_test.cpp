@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -38,7 +39,10 @@ struct Site {
          .discovery = {.nvml = testing::stub_library,
                        .nvidia_smi = "no-nvidia-smi",
                        .sysfs = "/nonexistent"},
-         .neighbours = [this]() -> Task<gpu::Neighbours> { co_return neighbours; },
+         .neighbours = [this]() -> Task<gpu::Neighbours> {
+           if (on_look) on_look();
+           co_return neighbours;
+         },
          .settling = settling});
   }
   Broker::Obtained obtain(Broker& from, std::uint32_t experiment, int worker = 0) {
@@ -59,7 +63,7 @@ struct Site {
   gpu::Neighbours neighbours;
   bool given_up = false;
   std::string last_wait;
-  std::function<void()> on_wait;
+  std::function<void()> on_wait, on_look;
 };
 
 TEST(Broker, TwoRunsNeverHaveOneDevice) {
@@ -155,6 +159,43 @@ TEST(Broker, ADeviceThatIsGoneIsNotGiven) {
   EXPECT_EQ(site.obtain(broker, 1).refused, "GPU-a: is not seen any more");
 }
 
+TEST(Broker, ProcessesOfOurOwnContainersAndOnesThatOnlyDrawDoNotCount) {
+  // The control group of any process names "/" at least.
+  Site site(std::string(two) + "process 0 pid=" + std::to_string(getpid()) +
+            " memory=60000000000\nprocess 1 pid=999999999 graphics=1 memory=1000\n");
+  site.neighbours.ours = {"/"};
+  Broker broker = site.broker();
+  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+}
+
+TEST(Broker, AnEngineThatFailsIsTheAskersToHear) {
+  Site site;
+  Broker broker({.clock = &campaign::system_clock(),
+                 .wake = &site.wake,
+                 .leases = site.leases.path(),
+                 .demands = {{.candidates = testing::made_devices({"GPU-a"}), .count = 1}},
+                 .neighbours = []() -> Task<gpu::Neighbours> { throw std::runtime_error("500"); }});
+  EXPECT_THROW(site.obtain(broker, 0), std::runtime_error);
+}
+
+TEST(Broker, AStopWhileItLooksGivesNoDevice) {
+  Site site;
+  Broker broker = site.broker();
+  site.on_look = [&] { site.given_up = true; };
+  EXPECT_EQ(site.obtain(broker, 0).hold, nullptr);
+}
+
+TEST(Broker, WhatWaitsForARunOfOursLeavesTheMachineAlone) {
+  Site site;
+  Broker broker = site.broker();
+  const auto all = site.obtain(broker, 1);
+  int looks = 0;
+  site.on_look = [&] { ++looks; };
+  site.on_wait = [&] { site.given_up = true; };
+  site.obtain(broker, 0, 1);
+  EXPECT_EQ(looks, 0);
+}
+
 TEST(Broker, AnEndOfTheSessionEndsTheWait) {
   Site site;
   Broker broker = site.broker();
@@ -172,7 +213,12 @@ TEST(Broker, WhatGoesOnUnderANewControllerIsTakenUpAndKeptFromOthers) {
   EXPECT_EQ(taken.problem, "");
   EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-a"));
   Broker late = site.broker();
-  EXPECT_THAT(late.take_up("GPU-b").problem, HasSubstr("GPU 1 is leased by pid "));
+  const auto lost = late.take_up("GPU-a,GPU-b");
+  EXPECT_THAT(lost.problem, HasSubstr("GPU 1 is leased by pid "));
+  // What it has of them is its own, and neither is given to another run.
+  EXPECT_TRUE(gpu::lease_holder(site.leases.path(), "GPU-a"));
+  site.on_wait = [&] { site.given_up = true; };
+  EXPECT_EQ(site.obtain(late, 0).hold, nullptr);
 }
 
 }  // namespace
