@@ -114,11 +114,14 @@ def a_run_begins_once_the_memory_of_its_device_is_given_back():
 
 @checks.statement
 def a_kill_and_a_resume_keep_the_device():
-    with campaign(task=WAITS, name="killed") as one:
+    with campaign(task="echo $$ > pid; " + WAITS, script=device(0), name="killed") as one:
         process = one.start_up()
         begun(one)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        # `auto` takes the device all the same: who works on it is our own run.
+        payload = (one.folder / "pid").read_text().strip()
+        one.script.write_text(device(0) + f"process 0 pid={payload} memory=60000000000\n")
         one.start("resume", one.name)
         one.until("adopted")
         one.wait("the lease", lambda: lease_file(0).exists() and f'"pid":{one.started[-1].pid}' in lease_file(0).read_text())
@@ -126,6 +129,19 @@ def a_kill_and_a_resume_keep_the_device():
         assert one.ended(one.started[-1]) == 0, one.said()
         assert one.run_records()[0]["gpus"] == [uuid(0)]
         assert len(one.events("starting")) == 1
+
+
+@checks.statement
+def what_is_done_need_not_find_its_devices_any_more():
+    axes = {"axes": {"gpus": [1, 2]}, "name_template": "g{p.gpus}"}
+    with campaign(axes, gpus=None) as one:
+        one.up("--only", "g2*")
+        one.script.write_text(device(0))  # the other one is gone
+        one.run("resume", one.name)
+        had = {r["run"]: len(r["gpus"]) for r in one.run_records()}
+        assert had == {"g1.c01": 1, "g2.c01": 2}, (had, one.said())
+        text = one.run("resume", one.name, "--rerun", "g2*", expect=2)
+        assert "g2: gpus: 2 are more than there are" in text, text
 
 
 @checks.statement
