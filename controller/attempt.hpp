@@ -85,7 +85,8 @@ struct Attempt {
   std::vector<std::string> neighbours;
   campaign::FailureClass cls = campaign::FailureClass::none;
   std::string message;
-  std::vector<std::string> notes;                          // of what happened around it
+  std::string invalid_reason;      // a success whose figures do not count: why
+  std::vector<std::string> notes;  // of what happened around it
   std::optional<campaign::EnvironmentRecord> environment;  // as it was just before its start
   campaign::Verdict verdict;
 

@@ -38,7 +38,8 @@ void Sequencer::tell(const Attempt& attempt) {
                                 .attempt = attempt.number,
                                 .ok = ok,
                                 .seconds = attempt.ending.finished_utc - attempt.ending.started_utc,
-                                .text = text});
+                                .text = text,
+                                .invalid = attempt.invalid_reason});
   context_.progress->tick(progress());
 }
 

@@ -33,7 +33,7 @@ class LiveProgress final : public Progress {
   void note(const std::string& line) override { say(line); }
   void run_started(const std::string&, int) override {}
   void run_ended(const Ended& ended) override {
-    if (!ended.ok || ended.attempt > 1) say(ended_text(ended, color_));
+    if (!ended.ok || ended.attempt > 1 || !ended.invalid.empty()) say(ended_text(ended, color_));
   }
   void tick(const ProgressState& state) override {
     state_ = state;

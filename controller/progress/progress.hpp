@@ -39,6 +39,7 @@ class Progress {
     bool ok = true;
     double seconds = 0;
     std::string text;
+    std::string invalid;  // of one that is ok: why its figures do not count
   };
   virtual void run_ended(const Ended& ended) = 0;
   virtual void tick(const ProgressState& state) = 0;  // at each change, and about once a second

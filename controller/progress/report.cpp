@@ -48,7 +48,10 @@ std::string ended_text(const Progress::Ended& ended, bool color) {
   const bool whole_seconds = ended.seconds >= 1 && ended.seconds < 60;
   return line + " " +
          text::painted(ended.text.empty() ? "ok" : ended.text, text::Paint::green, color) + " " +
-         (whole_seconds ? text::fixed(ended.seconds, 2) + "s" : text::duration(ended.seconds));
+         (whole_seconds ? text::fixed(ended.seconds, 2) + "s" : text::duration(ended.seconds)) +
+         (ended.invalid.empty()
+              ? ""
+              : ", " + text::painted("invalid: " + ended.invalid, text::Paint::yellow, color));
 }
 
 std::string counts_text(const ProgressState& state) {

@@ -226,7 +226,7 @@ class CollectStage : public Stage {
     set_class(attempt, record);
     if (!record.valid || consequence.invalid_reason.empty()) return;
     record.valid = false;
-    record.invalid_reason = consequence.invalid_reason;
+    record.invalid_reason = attempt.invalid_reason = consequence.invalid_reason;
   }
 
   static Task<> conclude(RunContext& context, Attempt& attempt) {

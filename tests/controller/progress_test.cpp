@@ -80,6 +80,15 @@ TEST(LineProgress, SeveralRunsBetweenTwoStatesCountUp) {
   EXPECT_NE(text.find("b.c01 ok 2.00s (6/30"), std::string::npos) << text;
 }
 
+TEST(LineProgress, ASuccessThatDoesNotCountSaysWhy) {
+  const Pipe pipe;
+  const StillClock clock;
+  const auto progress = make_line_progress(pipe.in(), clock);
+  progress->run_ended({.run = "a.c01", .seconds = 2, .text = "ok", .invalid = "throttled"});
+  progress->finish();
+  EXPECT_EQ(pipe.read_all(), "[12:03:04] a.c01 ok 2.00s, invalid: throttled\n");
+}
+
 TEST(LineProgress, FailuresSayWhyAndWhichAttempt) {
   const Pipe pipe;
   const StillClock clock;
@@ -144,6 +153,19 @@ TEST(LiveProgress, FailuresStayAboveTheBlock) {
   progress->run_ended({.run = "a.c01", .attempt = 1, .ok = false, .seconds = 2, .text = "oom"});
   progress->finish();
   EXPECT_NE(pipe.read_all().find("a.c01 failed, oom\n"), std::string::npos);
+}
+
+TEST(LiveProgress, ASuccessThatDoesNotCountStaysAboveTheBlockToo) {
+  const Pipe pipe;
+  const StillClock clock;
+  const auto progress = make_live_progress(pipe.in(), false, clock);
+  progress->tick(sample());
+  progress->run_ended({.run = "a.c01", .seconds = 2, .text = "ok", .invalid = "throttled"});
+  progress->run_ended({.run = "b.c01", .seconds = 2, .text = "ok"});
+  progress->finish();
+  const std::string text = pipe.read_all();
+  EXPECT_NE(text.find("a.c01 ok 2.00s, invalid: throttled\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("b.c01 ok"), std::string::npos) << text;
 }
 
 TEST(Format, DurationsAreShort) {
