@@ -66,9 +66,8 @@ const char* structure_name(Structure structure) {
 }
 
 Value placement_of(const Execution& execution) {
-  static const std::map<GpuPlacement, const char*> names = {{GpuPlacement::same, "same"},
-                                                            {GpuPlacement::rotate, "rotate"},
-                                                            {GpuPlacement::any, "any"}};
+  static const std::map<GpuPlacement, const char*> names = {
+      {GpuPlacement::same, "same"}, {GpuPlacement::rotate, "rotate"}, {GpuPlacement::any, "any"}};
   return execution.placement ? Value::string(names.at(*execution.placement)) : Value::null();
 }
 
@@ -125,15 +124,27 @@ Table thermal_table(const Campaign& campaign) {
           {"sensor", Value::string(sensors.at(static_cast<std::size_t>(thermal.sensor)))}};
 }
 
+Value list_of(const std::vector<std::string>& texts) {
+  Value::List items;
+  for (const std::string& text : texts) items.push_back(Value::string(text));
+  return Value::list(std::move(items));
+}
+
 Table telemetry_table(const Telemetry& telemetry) {
-  Value::List sources;
-  for (const std::string& source : telemetry.sources) sources.push_back(Value::string(source));
+  static constexpr std::array policies = {"keep", "flag", "rerun"};
+  const auto policy = [](auto one) {
+    return Value::string(policies.at(static_cast<std::size_t>(one)));
+  };
   return {{"interval_ms", Value::integer(telemetry.interval_ms)},
-          {"sources", Value::list(std::move(sources))}};
+          {"sources", list_of(telemetry.sources)},
+          {"on_throttle", policy(telemetry.on_throttle)},
+          {"on_contamination", policy(telemetry.on_contamination)},
+          {"max_reruns", Value::integer(telemetry.max_reruns)}};
 }
 
 Table energy_table(const Energy& energy) {
   return {{"enabled", Value::boolean(energy.on())},
+          {"sources", list_of(energy.sources)},
           {"baseline.enabled", Value::boolean(energy.baseline.enabled)},
           {"baseline.duration_sec", Value::real(energy.baseline.duration_sec)},
           {"baseline.cache_ttl_sec", Value::real(energy.baseline.cache_ttl_sec)},

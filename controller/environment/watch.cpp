@@ -16,13 +16,20 @@ using campaign::FactGroup;
 
 namespace {
 
-EnvironmentRecord stored_in(const std::filesystem::path& file) {
+// A file that is not whole is as good as none: nothing is compared with it.
+struct Stored {
+  EnvironmentRecord last;
+  std::vector<std::string> untold;
+};
+Stored stored_in(const std::filesystem::path& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
   try {
-    return campaign::environment_from(nlohmann::ordered_json::parse(campaign::read_file(file)));
+    const auto json = nlohmann::ordered_json::parse(campaign::read_file(file));
+    return {.last = campaign::environment_from(json.at("last")),
+            .untold = json.at("untold").get<std::vector<std::string>>()};
   } catch (const std::exception&) {
-    return {};  // as good as none: nothing is compared with it
+    return {};
   }
 }
 
@@ -36,9 +43,10 @@ std::vector<FactGroup> all_unknown(const std::vector<gpu::Device>& devices,
 }  // namespace
 
 EnvironmentWatch::EnvironmentWatch(EnvironmentParts parts)
-    : parts_(std::move(parts)),
-      gpus_(std::make_shared<GpuSettings>(parts_.nvml)),
-      last_(stored_in(parts_.file)) {
+    : parts_(std::move(parts)), gpus_(std::make_shared<GpuSettings>(parts_.nvml)) {
+  Stored stored = stored_in(parts_.file);
+  last_ = std::move(stored.last);
+  untold_ = std::move(stored.untold);
   lasting_.push_back(host_facts(parts_.places));
   cpu_model_ = cpu_model(parts_.places);
   if (parts_.engine) lasting_.push_back(engine_facts(*parts_.engine));
@@ -46,14 +54,14 @@ EnvironmentWatch::EnvironmentWatch(EnvironmentParts parts)
   lasting_.push_back({.name = "controller", .facts = {Fact::of("version", parts_.version)}});
 }
 
-Task<EnvironmentWatch::Seen> EnvironmentWatch::look(std::vector<gpu::Device> devices) {
-  Seen seen;
+Task<EnvironmentRecord> EnvironmentWatch::look(std::vector<gpu::Device> devices) {
+  EnvironmentRecord seen;
   FactGroup cpu = cpu_facts(parts_.places);
   cpu.facts.insert(cpu.facts.begin(), cpu_model_);
-  seen.environment.groups = lasting_;
-  seen.environment.groups.insert(seen.environment.groups.begin() + 1, std::move(cpu));
-  if (!devices.empty()) seen.environment.gpus = co_await settings_of(std::move(devices));
-  seen.notes = take_in(seen.environment);
+  seen.groups = lasting_;
+  seen.groups.insert(seen.groups.begin() + 1, std::move(cpu));
+  if (!devices.empty()) seen.gpus = co_await settings_of(std::move(devices));
+  take_in(seen);
   co_return seen;
 }
 
@@ -78,8 +86,10 @@ Task<std::vector<FactGroup>> EnvironmentWatch::settings_of(std::vector<gpu::Devi
     auto answer = gpu::begun([gpus = gpus_, devices] { return gpus->read(devices); });
     const double limit = parts_.clock->boottime() + parts_.patience;
     while (answer.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-      hangs_ = parts_.clock->boottime() >= limit;
-      if (hangs_) co_return all_unknown(devices, "the driver " + no_answer);
+      if (parts_.clock->boottime() >= limit) {
+        hangs_ = true;
+        co_return all_unknown(devices, "the driver " + no_answer);
+      }
       co_await parts_.wake->wait(look_every);
     }
     co_return answer.get();
@@ -89,10 +99,7 @@ Task<std::vector<FactGroup>> EnvironmentWatch::settings_of(std::vector<gpu::Devi
   co_return all_unknown(devices, failure);
 }
 
-std::vector<std::string> EnvironmentWatch::take_in(const EnvironmentRecord& now) {
-  std::vector<std::string> notes;
-  for (const std::string& change : campaign::environment_changes(last_, now))
-    notes.push_back("the environment has changed: " + change);
+void EnvironmentWatch::take_in(const EnvironmentRecord& now) {
   EnvironmentRecord last{.groups = now.groups, .gpus = last_.gpus};
   for (const FactGroup& gpu : now.gpus) {
     const auto known = std::ranges::find(last.gpus, gpu.name, &FactGroup::name);
@@ -101,15 +108,30 @@ std::vector<std::string> EnvironmentWatch::take_in(const EnvironmentRecord& now)
     else
       last.gpus.push_back(gpu);
   }
-  if (last == last_) return notes;
+  if (last == last_) return;
+  for (const std::string& change : campaign::environment_changes(last_, now))
+    untold_.push_back("the environment has changed: " + change);
   last_ = std::move(last);
+  keep();
+}
+
+void EnvironmentWatch::told(const std::vector<std::string>& notes) {
+  const auto in_notes = [&](const std::string& one) {
+    return std::ranges::find(notes, one) != notes.end();
+  };
+  if (std::erase_if(untold_, in_notes) > 0) keep();
+}
+
+void EnvironmentWatch::keep() {
+  const nlohmann::ordered_json json{{"last", campaign::environment_json(last_)},
+                                    {"untold", untold_}};
   try {
-    campaign::write_atomically(parts_.file, campaign::environment_json(last_).dump(1) + "\n");
+    campaign::write_atomically(parts_.file, json.dump(1) + "\n");
   } catch (const std::exception& error) {
-    notes.push_back(std::string("the environment could not be kept for the next start: ") +
-                    error.what());
+    const std::string text =
+        std::string("the environment could not be kept for the next start: ") + error.what();
+    if (std::ranges::find(untold_, text) == untold_.end()) untold_.push_back(text);
   }
-  return notes;
 }
 
 }  // namespace controller

@@ -31,23 +31,25 @@ class EnvironmentWatch {
  public:
   explicit EnvironmentWatch(EnvironmentParts parts);
 
-  struct Seen {
-    campaign::EnvironmentRecord environment;
-    std::vector<std::string> notes;  // what has changed, for those who read the run's record
-  };
-  Task<Seen> look(std::vector<gpu::Device> devices);
+  Task<campaign::EnvironmentRecord> look(std::vector<gpu::Device> devices);
+  // What has changed and stands in no result yet, for those who read one: kept over a kill until a
+  // record with these notes was accepted.
+  const std::vector<std::string>& notes() const { return untold_; }
+  void told(const std::vector<std::string>& notes);
   // What was seen last, nothing asked: for a run that is under way already, or has ended.
   campaign::EnvironmentRecord last(const std::vector<gpu::Device>& devices) const;
 
  private:
   Task<std::vector<campaign::FactGroup>> settings_of(std::vector<gpu::Device> devices);
-  std::vector<std::string> take_in(const campaign::EnvironmentRecord& now);
+  void take_in(const campaign::EnvironmentRecord& now);
+  void keep();
 
   const EnvironmentParts parts_;
   std::vector<campaign::FactGroup> lasting_;  // host, engine, job, controller
   campaign::Fact cpu_model_;
   std::shared_ptr<GpuSettings> gpus_;  // also of a thread that hangs
   bool hangs_ = false;
+  std::vector<std::string> untold_;
   campaign::EnvironmentRecord last_;  // with every GPU that a run of this session has had
 };
 

@@ -179,10 +179,12 @@ class CollectStage : public Stage {
     campaign::RunRecord record = record_of(context, attempt);
     co_await add_telemetry(context, attempt, record);
     judge_by_gpus(context, attempt, record);
-    if (attempt.cls == FailureClass::none)
+    if (attempt.cls == FailureClass::none) {
       campaign::accept_attempt(collect_request(context, attempt), record);
-    else
+      if (context.watch) context.watch->told(record.notes);
+    } else {
       campaign::keep_failed_attempt(collect_request(context, attempt), record);
+    }
     std::map<std::string, double> stages = attempt.stages;
     stages["collect"] = context.clock->boottime() - begin;
     journal_end(context, attempt, std::move(stages));

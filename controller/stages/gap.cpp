@@ -20,15 +20,15 @@ using thermal::GateRules;
 using thermal::Temperatures;
 using Kind = GapRules::Kind;
 
-// 0 = no run has ended on them. What an earlier controller saw end may have been on any device.
-double last_end(const RunContext& context, const Attempt& attempt) {
+// None = no run has ended on them. What an earlier controller saw end may have been on any device.
+std::optional<double> last_end(const RunContext& context, const Attempt& attempt) {
   if (attempt.devices.empty())
     return context.workers[static_cast<std::size_t>(attempt.worker)].finished_boottime;
-  double last = 0;
+  std::optional<double> last;  // none is less than any
   for (const gpu::Device& device : attempt.devices) {
     const auto at = context.device_finished.find(device.uuid);
-    last =
-        std::max(last, at == context.device_finished.end() ? context.finished_before : at->second);
+    last = std::max(last, at == context.device_finished.end() ? context.finished_before
+                                                              : std::optional(at->second));
   }
   return last;
 }
@@ -67,18 +67,26 @@ class Gap {
     campaign::GapEnd end;
     if (wants_warmth()) {
       context_.wait_reason = "gap: the temperature sensors are asked";
-      co_await read();
+      co_await read(patience());
       context_.wait_reason.clear();
     }
-    if (last_ > 0 && rules_.kind != Kind::none) end.reason = co_await wait();
-    if (last_ == 0 && rules_.kind != Kind::none) end.reason = "first run";
-    if (co_await rest() && warmth_) co_await read();
-    if (last_ > 0) end.seconds = hundredths(context_.clock->boottime() - last_);
+    if (last_ && rules_.kind != Kind::none) end.reason = co_await wait();
+    if (!last_ && rules_.kind != Kind::none) end.reason = "first run";
+    const bool waited = last_ && rules_.kind == Kind::fixed;  // without a look at them
+    if ((co_await rest() || waited) && warmth_) co_await read();
+    if (last_) end.seconds = hundredths(context_.clock->boottime() - *last_);
     end.celsius = warmth_.celsius();
     co_return end;
   }
 
  private:
+  // Of the first reading: it may be the driver's first as well, and is part of the gap.
+  double patience() const {
+    constexpr double least = 5;
+    if (!last_) return std::numeric_limits<double>::infinity();
+    return std::max(least, *last_ + rules_.length - context_.clock->boottime());
+  }
+
   bool wants_warmth() const {
     return rules_.kind == Kind::adaptive ||
            (context_.temperatures_of && (rules_.kind != Kind::none || !attempt_.devices.empty()));
@@ -111,7 +119,7 @@ class Gap {
   campaign::Deadline deadline() const {
     if (takes_up()) return *context_.resumed_gap;
     const double now = context_.clock->boottime();
-    const double until = std::clamp(last_ + rules_.length, now, now + rules_.length);
+    const double until = std::clamp(*last_ + rules_.length, now, now + rules_.length);
     return {.boottime = until,
             .boot = context_.clock->boot_id(),
             .utc = context_.clock->utc() + (until - now),
@@ -123,7 +131,7 @@ class Gap {
     const campaign::Thermal& settings = context_.campaign->thermal;
     GateRules rules{.mode = adaptive ? GateRules::Mode::adaptive : GateRules::Mode::fixed,
                     .until = context_.clock->boottime() + seconds_left(deadline, *context_.clock),
-                    .not_before = last_ + rules_.least,
+                    .not_before = *last_ + rules_.least,
                     .band_c = settings.band_c,
                     .stable_c_per_min = settings.stable_c_per_min,
                     .chips = {}};
@@ -216,7 +224,7 @@ class Gap {
 
   RunContext& context_;
   Attempt& attempt_;
-  const double last_;
+  const std::optional<double> last_;
   GapRules rules_;
   Temperatures warmth_;
 };

@@ -25,8 +25,9 @@ class EnvironmentWatch;
 struct WorkerStatus {
   std::string run, stage;
   double since_utc = 0;
-  double initialization = 0;     // seconds from the controller's start to its first run
-  double finished_boottime = 0;  // when its last run ended, 0 = none yet
+  double initialization = 0;  // seconds from the controller's start to its first run
+  // When its last run ended; below 0 of one before the boot. None = no run yet.
+  std::optional<double> finished_boottime;
   std::size_t completed = 0;
 };
 
@@ -54,8 +55,8 @@ struct RunContext {
   std::string sensor_notice;  // the last that was told of them
   std::vector<WorkerStatus> workers;
   std::map<std::string, double> device_finished;  // by UUID: boottime of the end of its last run
-  double finished_before = 0;       // of the last run that an earlier controller saw end, 0 = none
-  std::vector<Attempt*> measuring;  // under way now
+  std::optional<double> finished_before;  // of the last run that an earlier controller saw end
+  std::vector<Attempt*> measuring;        // under way now
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
   std::string resumed_gap_run;                    // for this run
   std::string wait_reason;                        // shown by status

@@ -36,9 +36,9 @@ class StartStage : public Stage {
  private:
   static Task<> look(RunContext& context, Attempt& attempt) {
     if (!context.watch) co_return;
-    EnvironmentWatch::Seen seen = co_await context.watch->look(attempt.devices);
-    attempt.environment = std::move(seen.environment);
-    attempt.notes.insert(attempt.notes.end(), seen.notes.begin(), seen.notes.end());
+    attempt.environment = co_await context.watch->look(attempt.devices);
+    const std::vector<std::string>& notes = context.watch->notes();
+    attempt.notes.insert(attempt.notes.end(), notes.begin(), notes.end());
   }
 
   // A start whose answer was lost may have been carried out: from then on it is adopted, never

@@ -20,18 +20,27 @@ std::string names_of(const std::vector<Chip>& chips) {
 
 }  // namespace
 
-// What the threads share: one at a time reads, so that no driver is asked twice at once.
+// What the threads share: one at a time reads, so that no driver is asked twice at once. The host's
+// own sensors are read beside them.
 struct Thermometer::Sensors {
   std::function<telemetry::Found(const std::vector<Chip>&)> open;
-  std::mutex mutex;
+  std::mutex driver, host;
   std::map<std::string, telemetry::Found> found;
+  telemetry::Found found_of_host;
+
+  telemetry::Found& source_of(const std::vector<Chip>& chips) {
+    if (chips.empty()) {
+      if (!found_of_host.sensor) found_of_host = open(chips);
+      return found_of_host;
+    }
+    const std::string names = names_of(chips);
+    const auto at = found.find(names);
+    return at != found.end() ? at->second : found.emplace(names, open(chips)).first->second;
+  }
 
   Temperatures read(const std::vector<Chip>& chips) {
-    const std::scoped_lock lock(mutex);
-    const std::string names = names_of(chips);
-    auto at = found.find(names);
-    if (at == found.end()) at = found.emplace(names, open(chips)).first;
-    telemetry::Found& source = at->second;
+    const std::scoped_lock lock(chips.empty() ? host : driver);
+    telemetry::Found& source = source_of(chips);
     if (!source.sensor) return {.all = {}, .why = source.source.unavailable};
     std::vector<double> values(source.columns.size());
     const int fault = source.sensor->read(values);
@@ -62,8 +71,8 @@ Thermometer::~Thermometer() = default;
 
 Task<Temperatures> Thermometer::read(std::vector<Chip> chips, double most) {
   constexpr double shortest_pause = 0.001, longest_pause = 0.05;
-  const std::string names = names_of(chips);
-  const auto lost = lost_.find(names);
+  const bool driver = !chips.empty();  // a driver that hangs does so for all its chips
+  const auto lost = lost_.find(driver);
   if (lost != lost_.end() && !lost->second.empty())
     co_return Temperatures{.all = {}, .why = lost->second};
   const double patience = lost == lost_.end() ? parts_.patience_at_first : parts_.patience;
@@ -75,13 +84,13 @@ Task<Temperatures> Thermometer::read(std::vector<Chip> chips, double most) {
     if (parts_.cancelled && parts_.cancelled()) co_return Temperatures{.all = {}, .why = "stopped"};
     if (parts_.clock->boottime() > end) {
       const std::string why = "it " + gpu::no_answer(std::min(patience, most));
-      if (most >= patience) lost_[names] = why;
+      if (most >= patience) lost_[driver] = why;
       co_return Temperatures{.all = {}, .why = why};
     }
     co_await parts_.wake->wait(pause);
   }
   Temperatures answer = reading.get();
-  lost_[names].clear();
+  lost_[driver].clear();
   co_return answer;
 }
 

@@ -50,8 +50,8 @@ class Thermometer {
  private:
   struct Sensors;
   const ThermometerParts parts_;
-  const std::shared_ptr<Sensors> sensors_;   // also of threads, which may outlive us
-  std::map<std::string, std::string> lost_;  // by the ids of chips: why; "" = they answer
+  const std::shared_ptr<Sensors> sensors_;  // also of threads, which may outlive us
+  std::map<bool, std::string> lost_;  // of chips' driver (true), of the host: why; "" = it answers
 };
 
 }  // namespace controller::thermal

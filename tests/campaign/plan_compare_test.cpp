@@ -82,6 +82,22 @@ TEST(ComparePlans, TellsThermalSettingsAsProtocol) {
   EXPECT_THAT(told(before, now), ElementsAre("protocol: thermal.mode: auto -> fixed"));
 }
 
+TEST(ComparePlans, TellsWhichResultsCountAndWhoseEnergy) {
+  const Campaign before = with_axes(R"({"tp":[1,2]})");
+  Campaign now = before;
+  now.telemetry.on_throttle = Telemetry::Policy::rerun;
+  now.telemetry.on_contamination = Telemetry::Policy::keep;
+  now.telemetry.max_reruns = 5;
+  now.energy.sources = {"rapl"};
+  now.execution.placement = GpuPlacement::any;
+  EXPECT_THAT(told(before, now),
+              ElementsAre(R"(protocol: energy.sources: ["nvml","rapl"] -> ["rapl"])",
+                          "protocol: execution.placement: null -> any",
+                          "protocol: telemetry.max_reruns: 2 -> 5",
+                          "protocol: telemetry.on_contamination: flag -> keep",
+                          "protocol: telemetry.on_throttle: flag -> rerun"));
+}
+
 TEST(ComparePlans, TellsFewerCycles) {
   const Campaign before = with_axes(R"({"tp":[1]})");
   Campaign now = before;

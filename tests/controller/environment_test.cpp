@@ -65,8 +65,15 @@ class EnvironmentTest : public ::testing::Test {
                              .clock = &campaign::system_clock(),
                              .wake = &wake_});
   }
-  EnvironmentWatch::Seen look(EnvironmentWatch& at, std::vector<gpu::Device> devices = {}) {
-    return loop_.run(at.look(std::move(devices)));
+  // By a run that becomes a result.
+  struct Seen {
+    campaign::EnvironmentRecord environment;
+    std::vector<std::string> notes;
+  };
+  Seen look(EnvironmentWatch& at, std::vector<gpu::Device> devices = {}) {
+    Seen seen{.environment = loop_.run(at.look(std::move(devices))), .notes = at.notes()};
+    at.told(seen.notes);
+    return seen;
   }
 
   controller::testing::Folder folder_;
@@ -235,6 +242,24 @@ TEST_F(EnvironmentTest, ALaterControllerSeesWhatChangedMeanwhile) {
   EXPECT_THAT(notes, Contains("the environment has changed: engine version: 20.10.24 -> 28.0"));
   EXPECT_THAT(notes,
               Contains("the environment has changed: GPU 0 driver_version: 550.54.15 -> 560.1"));
+}
+
+TEST_F(EnvironmentTest, AChangeIsSaidUntilItStandsInAResultAlsoAfterAKill) {
+  {
+    EnvironmentWatch before = watch();
+    look(before);
+    engine_.version = "28.0";
+  }
+  constexpr char change[] = "the environment has changed: engine version: 20.10.24 -> 28.0";
+  {
+    EnvironmentWatch killed = watch();
+    loop_.run(killed.look({}));
+    EXPECT_THAT(killed.notes(), ElementsAre(change));
+  }
+  EnvironmentWatch after = watch();
+  EXPECT_THAT(look(after).notes, ElementsAre(change));
+  EXPECT_THAT(look(after).notes, IsEmpty());
+  EXPECT_THAT(watch().notes(), IsEmpty());
 }
 
 TEST_F(EnvironmentTest, ARunThatFailsBeforeAnyLookHasAtLeastWhatStays) {

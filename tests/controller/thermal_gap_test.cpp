@@ -216,6 +216,23 @@ TEST_F(GapStageOn, DevicesThatAnEarlierControllerMayHaveUsedCountFromItsLastRun)
   EXPECT_NEAR(keep(), 45, 0.2);
 }
 
+TEST_F(GapStageOn, AFixedGapIsKeptAfterARebootToo) {
+  begin("thermal: {mode: fixed}", {"GPU-a"});
+  context().device_finished.clear();
+  // By the clock of a boot that is younger than the run.
+  clock_.now = 20;
+  context().finished_before = -15;
+  EXPECT_NEAR(keep(), 25, 0.2);
+  EXPECT_EQ(attempt_->gap.reason, "fixed");
+}
+
+TEST_F(GapStageOn, AFixedGapSaysHowWarmItsRunBegins) {
+  begin("thermal: {mode: fixed}", {"GPU-a"});
+  cools(80, 30, 10);
+  EXPECT_NEAR(keep(), 60, 0.2);
+  EXPECT_NEAR(attempt_->gap.celsius.at("GPU-a"), 30.1, 0.2);
+}
+
 TEST_F(GapStageOn, WithoutGpusAndWithoutAWordThereIsNone) {
   begin("", {});
   EXPECT_LT(keep(), 0.2);
