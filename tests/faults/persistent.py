@@ -195,8 +195,8 @@ def status_lists_what_is_held():
         def listed():
             return next((s for s in campaign.status()["services"] if s["name"] == held), None)
 
-        first = wait_for("the list", listed)
-        assert (first["worker"], first["state"], first["restarts"]) == (0, "running", 0) and first["since"], first
+        first = wait_for("the list", lambda: (one := listed()) and one["state"] == "running" and one)
+        assert (first["worker"], first["restarts"]) == (0, 0) and first["since"], first
         docker("kill", held)
         wait_for("its restart", lambda: listed() and listed()["restarts"] == 1)
         assert campaign.signal(process, signal.SIGTERM) == 143
