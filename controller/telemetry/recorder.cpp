@@ -190,9 +190,19 @@ void Recorder::write_header(Recording& recording) {
   recording.started_ns = parts_.clock->monotonic_ns();
 }
 
+void Recorder::take_baseline(const Attempt& attempt) {
+  const campaign::Energy& settings = *parts_.energy;
+  at_begin_.erase(attempt.name());
+  const std::vector<std::string> domains = domains_of(attempt.devices);
+  if (settings.on() && settings.baseline.enabled &&
+      baseline_.holds(domains, settings.baseline.cache_ttl_sec))
+    at_begin_[attempt.name()] = baseline_.take(domains);
+}
+
 Task<> Recorder::begin(const Attempt& attempt) {
   rest_disturbed_ = true;
   if (attempt.pilot) co_return;
+  take_baseline(attempt);
   auto recording = open(attempt.name(),
                         attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
   if (parts_.settings->reads("payload")) {
@@ -300,19 +310,16 @@ Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt&
   co_return reading;
 }
 
-std::optional<campaign::EnergyRecord> Recorder::energy(const campaign::TelemetryReading& reading,
-                                                       const campaign::MeasureWindow& window,
-                                                       const Devices& devices) {
-  const campaign::Energy& settings = *parts_.energy;
-  if (!settings.on()) return std::nullopt;
+std::optional<campaign::EnergyRecord> Recorder::energy(const Attempt& attempt,
+                                                       const campaign::TelemetryReading& reading,
+                                                       const campaign::MeasureWindow& window) {
+  if (!parts_.energy->on()) return std::nullopt;
   std::optional<campaign::EnergyBaseline> baseline;
-  const std::vector<std::string> domains = domains_of(devices);
-  if (settings.baseline.enabled && baseline_.holds(domains, settings.baseline.cache_ttl_sec))
-    baseline = baseline_.take(domains);
-  campaign::EnergyRecord record = campaign::energy_of({.settings = &settings,
+  if (auto known = at_begin_.extract(attempt.name())) baseline = std::move(known.mapped());
+  campaign::EnergyRecord record = campaign::energy_of({.settings = parts_.energy,
                                                        .reading = &reading,
                                                        .window = window,
-                                                       .gpus = devices.size(),
+                                                       .gpus = attempt.devices.size(),
                                                        .baseline = std::move(baseline)});
   energy_seen_ = energy_seen_ || record.raw_j.has_value();
   return record;

@@ -52,10 +52,11 @@ class Recorder {
     std::optional<campaign::TelemetryRequest::Process> process;
   };
   Task<std::optional<campaign::TelemetryReading>> collect(const Attempt& attempt, What what);
-  // What its reading comes to in energy; nullopt where energy is off.
-  std::optional<campaign::EnergyRecord> energy(const campaign::TelemetryReading& reading,
-                                               const campaign::MeasureWindow& window,
-                                               const Devices& devices);
+  // What its reading comes to in energy, once, by the power at rest that was known when it began;
+  // nullopt where energy is off.
+  std::optional<campaign::EnergyRecord> energy(const Attempt& attempt,
+                                               const campaign::TelemetryReading& reading,
+                                               const campaign::MeasureWindow& window);
   // Before a run: how long the machine and the GPUs of the run are to be measured at rest, 0 = not
   // now (what is known is good enough, it has no counters, a run is under way, or no run is likely
   // to have energy); and that measurement, until `stop` says so at a wake.
@@ -74,6 +75,7 @@ class Recorder {
   std::vector<std::string> domains_of(const Devices& devices) const;
   Recording* find(const Attempt& attempt);
   void add_host_sources(Recording& recording);
+  void take_baseline(const Attempt& attempt);
   void begin_thread();
   std::unique_ptr<Recording> open(const std::string& name, TelemetryFile::How how);
   void track(const std::string& name, std::unique_ptr<Recording> recording);
@@ -90,6 +92,7 @@ class Recorder {
   std::vector<Found> host_found_;        // rapl, hwmon: opened once, their sensors moved to
   std::vector<SensorPtr> host_sensors_;  // these
   std::map<std::string, std::unique_ptr<Recording>> recordings_;  // by attempt
+  std::map<std::string, campaign::EnergyBaseline> at_begin_;      // of each until its energy()
   bool energy_seen_ = false;                                      // a run of ours had it
   bool rest_disturbed_ = false;               // a run began while the machine was measured at rest
   std::map<std::string, double> rest_tried_;  // domain -> boottime of the last try

@@ -98,6 +98,10 @@ class RecorderTest : public ::testing::Test {
     recorder().ended(one);
     return *loop_.run(recorder().collect(one, {}));
   }
+  // Of the attempt that was recorded last.
+  auto energy_of(const campaign::TelemetryReading& reading, double seconds) {
+    return recorder().energy(attempt(), reading, {.seconds = seconds});
+  }
   static bool stop_never() { return false; }
   void measure_rest() { loop_.run(recorder().measure_rest(devices_, stop_never)); }
 
@@ -172,13 +176,13 @@ TEST_F(RecorderTest, EnergyIsTheGrowthOfTheCountersLessThePowerAtRest) {
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
   const campaign::TelemetryReading reading = recorded(0.5);
   const campaign::MeasureWindow window{.seconds = 0.25};
-  const auto energy = recorder().energy(reading, window, devices_);
+  const auto energy = recorder().energy(attempt(), reading, window);
   ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
   EXPECT_THAT(*energy->raw_j, AllOf(Ge(20), Le(40)));
   EXPECT_NEAR(*energy->baseline_power_w, 50, 2.5);
   EXPECT_EQ(energy->baseline_method, "fresh");
   EXPECT_NEAR(*energy->adjusted_j, *energy->raw_j - *energy->baseline_power_w * 0.25, 1e-9);
-  EXPECT_EQ(recorder().energy(reading, window, devices_)->baseline_method, "cached");
+  EXPECT_EQ(energy_of(recorded(0.1), 0.1)->baseline_method, "cached");
   EXPECT_TRUE(fs::exists(folder_ / "baseline.json"));
 }
 
@@ -187,8 +191,17 @@ TEST_F(RecorderTest, NextControllerUsesThePowerAtRestAgain) {
   measure_rest();
   renew();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_method,
-            "cached");
+  EXPECT_EQ(energy_of(recorded(0.2), 0.2)->baseline_method, "cached");
+}
+
+TEST_F(RecorderTest, PowerAtRestThatIsTooOldOnlyWhenTheRunEndsServesIt) {
+  add_rapl(50);
+  measure_rest();
+  const campaign::TelemetryReading reading = recorded(0.1);
+  energy_.baseline.cache_ttl_sec = 0;
+  const auto energy = energy_of(reading, 0.1);
+  EXPECT_EQ(energy->baseline_method, "fresh");
+  EXPECT_TRUE(energy->adjusted_j) << energy->reason;
 }
 
 TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
@@ -197,8 +210,7 @@ TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
   energy_.baseline.cache_ttl_sec = 0;
   renew();
   EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.1), {.seconds = 0.1}, devices_)->baseline_method,
-            "unavailable");
+  EXPECT_EQ(energy_of(recorded(0.1), 0.1)->baseline_method, "unavailable");
   energy_.baseline.cache_ttl_sec = 3600;
   renew();
   std::ofstream(folder_ / "baseline.json")
@@ -301,7 +313,7 @@ TEST_F(GpuRecorder, EnergyOfAScriptedPowerCurveIsItsIntegral) {
                                          .begin_ns = from,
                                          .end_ns = until};
     const auto reading = loop_.run(recorder().collect(one, {.window = window, .process = {}}));
-    const auto energy = recorder().energy(*reading, window, devices_);
+    const auto energy = recorder().energy(one, *reading, window);
     ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
     EXPECT_EQ(energy->gpus.at(0).method, "counter");
     const double expected = joules(static_cast<double>(until - begin) * 1e-9) -
@@ -319,14 +331,14 @@ TEST_F(GpuRecorder, CounterThatWrapsIsFollowedAndOneThatBeginsAnewGivesWayToTheP
                       "power=100000 energy_step=1 energy_start=4294957296 "
                       "energy_wraps=4294967296"));
   settings_.sources = {"nvml"};
-  auto energy = recorder().energy(recorded(0.4), {.seconds = 0.4}, devices_);
+  auto energy = energy_of(recorded(0.4), 0.4);
   ASSERT_TRUE(energy->raw_j) << energy->reason;
   EXPECT_EQ(energy->gpus.at(0).method, "counter");
   EXPECT_THAT(*energy->raw_j, AllOf(Ge(38), Le(400)));
   script_.becomes(
       origin(campaign::system_clock().monotonic_ns()) +
       gpu(0, "GPU-a", "power=100000 energy_step=1 energy_start=50000000 energy_reset=0.5"));
-  energy = recorder().energy(recorded(0.9), {.seconds = 0.4}, devices_);
+  energy = energy_of(recorded(0.9), 0.4);
   ASSERT_TRUE(energy->raw_j) << energy->reason;
   EXPECT_EQ(energy->gpus.at(0).method, "power");
   EXPECT_NEAR(*energy->raw_j, 40, 1e-6);
@@ -377,7 +389,7 @@ TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
   ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.4);
   measure_rest();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
-  const auto energy = recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_);
+  const auto energy = energy_of(recorded(0.2), 0.2);
   EXPECT_EQ(energy->baseline_method, "fresh");
   EXPECT_NEAR(*energy->baseline_power_w, 60, 1e-6);
   EXPECT_NEAR(*energy->adjusted_j, 0, 0.1);
@@ -387,8 +399,7 @@ TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
   devices_ = testing::made_devices({"GPU-a", "GPU-b"});
   renew();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "both are known, to the next one too";
-  EXPECT_NEAR(*recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_power_w, 140,
-              1e-6);
+  EXPECT_NEAR(*energy_of(recorded(0.2), 0.2)->baseline_power_w, 140, 1e-6);
 }
 
 TEST_F(GpuRecorder, OurOwnProcessOnTheDeviceIsNotForeign) {
