@@ -77,9 +77,10 @@ class Judge {
     const TelemetryFigure* foreign = figure(source, "processes_foreign");
     const TelemetryFigure* own = figure(source, "processes_own");
     if (!foreign || !own) return;
-    if (!foreign->seen) return cannot_tell(source, *foreign);
+    if (!foreign->seen) cannot_tell(source, *foreign);
     // Between two looks a level is a line: one that is only next to the window stays below 1.
-    if (*foreign->seen >= 1) out_.foreign[source.device] = static_cast<int>(*foreign->seen);
+    if (foreign->seen.value_or(0) >= 1)
+      out_.foreign[source.device] = static_cast<int>(*foreign->seen);
     const TelemetryFigure* busy = figure(source, "utilisation_pct");
     const bool worked = busy && busy->ever.value_or(0) > 0;
     if (own->known >= looks_that_count && own->ever.value_or(0) < 1 && !worked)

@@ -117,6 +117,14 @@ TEST_F(VerdictsOfARun, DeviceThatNobodyOfTheRunWasSeenOnIsAnInvalidResult) {
             "no process of the run was ever seen on GPU-a, which it was granted");
 }
 
+TEST_F(VerdictsOfARun, OthersThatCannotBeSeenHideNoUnusedDevice) {
+  processes("gpu0", 0, 0);
+  reading_.figures.back().seen.reset();
+  reading_.figures.back().column.unavailable = "/proc hides";
+  EXPECT_THAT(verdicts().unused, ElementsAre("GPU-a"));
+  EXPECT_THAT(verdicts().unavailable, ElementsAre("GPU-a: processes_foreign: /proc hides"));
+}
+
 TEST_F(VerdictsOfARun, DeviceThatWorkedOrWasHardlyLookedAtIsNotCalledUnused) {
   processes("gpu0", 0, 0);
   reading_.figures.front().known = 9;

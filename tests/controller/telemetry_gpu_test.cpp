@@ -30,6 +30,7 @@ class GpuSensors : public ::testing::Test {
     request_.source = "gpu0";
     request_.processes = processes_;
     request_.clock = &campaign::system_clock();
+    process(1, 0, "/init.scope");
   }
   void write(const std::string& script) { script_.becomes(script); }
   const GpuLibrary& library(const std::string& name = testing::stub_library) {
@@ -195,6 +196,34 @@ TEST_F(GpuSensors, ProcessesOfALocalRunDescendFromItsLauncher) {
   const std::vector<double> values = read();
   EXPECT_EQ(values[gpu_processes_own], 2);
   EXPECT_EQ(values[gpu_processes_foreign], 1);
+}
+
+// As with hidepid=1, where they are there and may not be read: here they are folders.
+TEST_F(GpuSensors, ProcessThatMayNotBeLookedAtIsNeitherGoneNorNobodys) {
+  write(std::string(busy_gpu) + "process 0 pid=11\n");
+  for (const char* file : {"/11/stat", "/11/cgroup"})
+    std::filesystem::create_directories(folder_.path() + file);
+  know({"0123abcd"});
+  const std::vector<double> values = read();
+  EXPECT_TRUE(std::isnan(values[gpu_processes_own]));
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign]));
+}
+
+// As with hidepid=2: what is not ours is not there, nor is the first process.
+TEST_F(GpuSensors, WhereProcIsHiddenOthersAreUnknownAndTheRunsOwnAreCounted) {
+  std::filesystem::remove_all(folder_.path() + "/1");
+  write(std::string(busy_gpu) + "process 0 pid=11\nprocess 0 pid=12\n");
+  know({"0123abcd"});
+  Found found = open();
+  EXPECT_THAT(found.columns[gpu_processes_foreign].unavailable, HasSubstr("hidepid"));
+  EXPECT_TRUE(std::isnan(read(*found.sensor)[gpu_processes_own])) << "11 may be the run's";
+  process(11, 1, "/docker/0123abcd");
+  const std::vector<double> values = read(*found.sensor);
+  EXPECT_EQ(values[gpu_processes_own], 1);
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign])) << "12 may be anybody's";
+  processes_->root = 10;
+  process(11, 9, "/");
+  EXPECT_TRUE(std::isnan(read()[gpu_processes_own])) << "who is between 11 and 10 is hidden";
 }
 
 TEST_F(GpuSensors, OnceTheRunWasSeenProcessesAreLookedAtOnceASecond) {
