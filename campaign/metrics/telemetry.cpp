@@ -14,9 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double shortest_gap_s = 1;  // below it nothing was missed
-constexpr int gap_intervals = 10;
-
 std::string text_in(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
@@ -117,14 +114,19 @@ class FoldedColumn {
 
   TelemetryFigure figure() const {
     TelemetryFigure out = window_.figure();
-    if (first_) out.first_fifth = first_->figure().mean;
-    if (last_) out.last_fifth = last_->figure().mean;
+    if (first_) out.first_fifth = watched(*first_);
+    if (last_) out.last_fifth = watched(*last_);
     if (before_) out.before_j = joules(*before_, over_.before);
     if (after_) out.after_j = joules(*after_, over_.after);
     return out;
   }
 
  private:
+  static std::optional<double> watched(const ColumnFold& fold) {
+    const TelemetryFigure figure = fold.figure();
+    return figure.unwatched_s > 0 ? std::nullopt : figure.mean;
+  }
+
   static std::optional<double> joules(const ColumnFold& fold, const Parts& parts) {
     const TelemetryFigure figure = fold.figure();
     if (figure.column.counter) return figure.total;
@@ -264,8 +266,7 @@ class TelemetryFile {
     if (request_.resumed || headers_ > 1) return "nobody watched for a while: it was taken up";
     if (!ended_) return "the sampling was cut off";
     if (lost_rows_ > 0) return std::to_string(lost_rows_) + " samples were not fetched in time";
-    const double most = std::max(shortest_gap_s, gap_intervals * record_.interval_ms * 1e-3);
-    if (record_.longest_gap_s <= most) return "";
+    if (record_.longest_gap_s <= longest_watched_s(record_.interval_ms * 1e-3)) return "";
     return shortest(std::round(record_.longest_gap_s * 10) / 10) +
            " s of the window have no samples";
   }

@@ -25,6 +25,8 @@ constexpr std::array causes = {
     Cause{"thermal_violation_s", "thermal"},   Cause{"sw_power_cap", "sw_power_cap", false},
     Cause{"power_violation_s", "power", false}};
 
+std::string rounded(double value) { return shortest(std::round(value * 100) / 100); }
+
 class Judge {
  public:
   Judge(const TelemetryReading& reading, double seconds) : reading_(reading), seconds_(seconds) {}
@@ -67,10 +69,19 @@ class Judge {
   void throttling(const TelemetrySource& source, const Cause& cause) {
     const TelemetryFigure* held = figure(source, cause.name);
     if (!held) return;
-    const auto seconds = held->column.counter ? held->total : held->mean;
-    if (!seconds) return cannot_tell(source, *held);
+    const bool counter = held->column.counter;
+    if (!(counter ? held->total : held->mean)) return cannot_tell(source, *held);
+    if (held->unwatched_s > 0) cannot_tell(source, *held);
+    const double seconds = counter                 ? *held->total
+                           : held->unwatched_s > 0 ? seconds_watched(*held)
+                                                   : *held->mean * seconds_;
     double& most = out_.held_down_s[cause.cause];
-    most = std::max(most, held->column.counter ? *seconds : *seconds * seconds_);
+    most = std::max(most, seconds);
+  }
+
+  // What nobody watched is not held against the run.
+  double seconds_watched(const TelemetryFigure& level) const {
+    return level.watched_mean * std::max(0.0, seconds_ - level.unwatched_s);
   }
 
   void processes(const TelemetrySource& source) {
@@ -96,9 +107,12 @@ class Judge {
 
   void cannot_tell(const TelemetrySource& source, const TelemetryFigure& figure) {
     const std::string& known = figure.column.unavailable;
-    const std::string why = !known.empty()           ? known
-                            : !figure.broken.empty() ? figure.broken
-                                                     : "not read over the whole window";
+    const std::string why =
+        !known.empty()           ? known
+        : !figure.broken.empty() ? figure.broken
+        : figure.unwatched_s > 0
+            ? "nobody watched for " + rounded(figure.unwatched_s) + " s of the window"
+            : "not read over the whole window";
     out_.unavailable.push_back(source.device + ": " +
                                figure.column.name.substr(source.name.size() + 1) + ": " + why);
   }
@@ -113,8 +127,6 @@ std::string listed(const std::vector<std::string>& items) {
   for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
   return text;
 }
-
-std::string rounded(double value) { return shortest(std::round(value * 100) / 100); }
 
 std::string throttle_text(const GpuVerdicts& verdicts) {
   std::vector<std::string> each;

@@ -378,6 +378,21 @@ TEST_F(GpuFigures, ClockHasItsFirstAndLastFifth) {
   EXPECT_THAT(figure.last_fifth, Optional(DoubleNear(1800, 1e-6)));
 }
 
+TEST_F(GpuFigures, LevelThatNobodyWatchedIsToldApart) {
+  column({.name = "gpu0.hw_thermal", .unit = ""});
+  column({.name = "gpu0.sm_clock_mhz", .unit = "MHz"});
+  request_.window = {.seconds = 20, .begin_ns = at(10), .end_ns = at(30)};
+  begin();
+  for (double t = 9.9; t < 12.05; t += 0.1) row(t, {1, 2000});
+  for (double t = 28; t < 30.2; t += 0.1) row(t, {0, 1000});
+  end();
+  const TelemetryFigure held = read().figures.at(0);
+  EXPECT_NEAR(held.unwatched_s, 16, 0.01);
+  EXPECT_NEAR(held.watched_mean, 0.5, 0.01);
+  const TelemetryFigure clock = read().figures.at(1);
+  EXPECT_FALSE(clock.first_fifth || clock.last_fifth) << "half of each was not watched";
+}
+
 TEST_F(GpuFigures, JoulesBeforeAndAfterTheWindowAreThoseOfTheProcess) {
   column({.name = "gpu0.energy_j", .unit = "J", .counter = true});
   column({.name = "gpu0.power_w", .unit = "W"});
