@@ -226,19 +226,16 @@ EnergyRecord energy_of(const EnergyRequest& request) {
 
 std::map<std::string, double> mean_watts(const Energy& settings, const TelemetryReading& reading) {
   std::map<std::string, double> watts;
-  const Counted all = counted(settings, reading, 1);
-  if (!all.reason.empty()) return watts;
-  for (const Domain& domain : all.domains) watts[domain.name] = 0;
+  if (!what_was_not_watched(reading).empty()) return watts;
   for (const TelemetryFigure& figure : reading.figures)
-    if (is_energy(figure))
-      watts[figure.column.name.substr(rapl.size() + 1)] = figure.mean.value_or(0);
+    if (settings.reads(std::string(rapl)) && is_energy(figure) && figure.mean)
+      watts[figure.column.name.substr(rapl.size() + 1)] = *figure.mean;
   for (const TelemetrySource& source : reading.record.sources) {
-    const auto gpu = watts.find(source.parent.empty() ? source.device : source.parent);
-    if (gpu == watts.end()) continue;
+    if (source.device.empty() || !settings.reads(std::string(nvml))) continue;
     for (const char* column : {".power_w", ".energy_j"})  // the counter, where there is one
       if (const auto* figure = figure_named(reading, source.name + column);
           figure && figure->mean && (!figure->column.counter || figure->step))
-        gpu->second = *figure->mean;
+        watts[source.parent.empty() ? source.device : source.parent] = *figure->mean;
   }
   return watts;
 }

@@ -62,6 +62,8 @@ class Recorder {
   // to have energy); and that measurement, until `stop` says so at a wake.
   double seconds_of_rest(const Devices& devices) const;
   Task<> measure_rest(Devices devices, std::function<bool()> stop);
+  // While it lives the machine is not at rest, though no run has begun: one is made ready.
+  std::shared_ptr<void> busy();
   // Once a second: rows go to disk now and then, and a sensor that hangs is given up.
   void look();
 
@@ -76,6 +78,8 @@ class Recorder {
   Recording* find(const Attempt& attempt);
   void add_host_sources(Recording& recording);
   void take_baseline(const Attempt& attempt);
+  void disturb_rest();
+  bool learns_from(const Recording& recording, std::vector<std::string> domains) const;
   void begin_thread();
   std::unique_ptr<Recording> open(const std::string& name, TelemetryFile::How how);
   void track(const std::string& name, std::unique_ptr<Recording> recording);
@@ -94,7 +98,8 @@ class Recorder {
   std::map<std::string, std::unique_ptr<Recording>> recordings_;  // by attempt
   std::map<std::string, campaign::EnergyBaseline> at_begin_;      // of each until its energy()
   bool energy_seen_ = false;                                      // a run of ours had it
-  bool rest_disturbed_ = false;               // a run began while the machine was measured at rest
+  bool rest_disturbed_ = false;  // something began while the machine was so measured
+  const std::shared_ptr<void> busy_ = std::make_shared<int>();  // of each busy()
   std::map<std::string, double> rest_tried_;  // domain -> boottime of the last try
   bool resting_ = false;                      // that is being measured
   std::unique_ptr<GpuLibrary> gpus_;          // once an attempt has had devices

@@ -139,6 +139,15 @@ TEST_F(EnergyOfARun, MeanPowerIsThatOfAllDomains) {
   EXPECT_THAT(mean_watts(settings_, reading_), IsEmpty());
 }
 
+TEST_F(EnergyOfARun, MeanPowerOfSomeDomainsNeedsNoOthers) {
+  gpu("gpu0", "GPU-a");
+  reading_.record.sources.back().unavailable = "NVML does not list it";
+  EXPECT_THAT(mean_watts(settings_, reading_),
+              ElementsAre(Pair("package-0", 50), Pair("package-0.dram", 10)));
+  reading_.figures.front().mean.reset();
+  EXPECT_THAT(mean_watts(settings_, reading_), ElementsAre(Pair("package-0.dram", 10)));
+}
+
 TEST_F(EnergyOfARun, OfAGpuIsWhatItsCounterSays) {
   gpu("gpu0", "GPU-a");
   gpu_counter("gpu0", 600, 2);

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "campaign/metrics/verdicts.hpp"
+#include "campaign/state/files.hpp"
 #include "tests/support/container/loop.hpp"
 #include "tests/support/controller/gpu_support.hpp"
 #include "tests/support/controller/supervision.hpp"
@@ -243,7 +244,23 @@ TEST_F(RecorderTest, RunThatBeginsMeanwhileSpoilsTheMeasurement) {
     return false;
   }));
   EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is under way";
   EXPECT_TRUE(loop_.run(recorder().collect(attempt(), {})));
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0) << "the next pause is tried";
+}
+
+TEST_F(RecorderTest, RunThatIsMadeReadySpoilsTheMeasurementAndEndsItAtOnce) {
+  add_rapl(50);
+  energy_.baseline.duration_sec = 3600;
+  std::shared_ptr<void> busy;
+  loop_.run(recorder().measure_rest(devices_, [&] {
+    if (!busy) busy = recorder().busy();
+    return false;
+  }));
+  EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is not ready yet";
+  busy.reset();
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
 }
 
 // A GPU by the stand-in library, whose power goes up and down from now on.
@@ -400,6 +417,19 @@ TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
   renew();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "both are known, to the next one too";
   EXPECT_NEAR(*energy_of(recorded(0.2), 0.2)->baseline_power_w, 140, 1e-6);
+}
+
+TEST_F(GpuRecorder, DeviceThatCannotBeReadCostsNoMeasurement) {
+  settings_.sources = {"nvml", "rapl"};
+  energy_.baseline.duration_sec = 3600;
+  script_.becomes(gpu(0, "GPU-b", "power=80000"));
+  measure_rest();
+  EXPECT_FALSE(fs::exists(folder_ / "baseline.json")) << "nothing was measured";
+  renew();
+  add_rapl(50);
+  energy_.baseline.duration_sec = 0.4;
+  measure_rest();
+  EXPECT_THAT(campaign::read_file(folder_ / "baseline.json"), HasSubstr("package-0"));
 }
 
 TEST_F(GpuRecorder, OurOwnProcessOnTheDeviceIsNotForeign) {
