@@ -128,6 +128,8 @@ class Belonging {
       : proc_(roots.proc), hides_(hides_processes(roots)), run_(std::move(run)) {}
   bool known() const { return run_ && run_->known.load(std::memory_order_acquire); }
 
+  bool elsewhere() const { return run_->elsewhere; }
+
   enum class Whose { ours, foreign, gone, hidden };
   Whose whose(std::uint32_t pid) {
     if (run_->root > 0) return descends(static_cast<int>(pid));
@@ -244,6 +246,7 @@ class GpuSensor : public Sensor {
     own_ = number(Belonging::Whose::ours);
     foreign_ = number(Belonging::Whose::foreign);
     seen_ = seen_ || own_ > 0;
+    if (!seen_ && foreign_ > 0 && belonging_.elsewhere()) own_ = foreign_ = unknown;
   }
 
   const std::shared_ptr<GpuLibrary::Opened> library_;

@@ -239,6 +239,7 @@ void Recorder::tell_processes(Recording& recording, const Attempt& attempt) {
   for (const std::string& id : {attempt.container_id, attempt.server_id})
     if (!id.empty()) processes.containers.push_back(id);
   if (!by_container(attempt)) processes.root = static_cast<int>(attempt.pid);
+  processes.elsewhere = attempt.runner && !attempt.runner->launch.empty();
   processes.known.store(true, std::memory_order_release);
 }
 

@@ -226,6 +226,24 @@ TEST_F(GpuSensors, WhereProcIsHiddenOthersAreUnknownAndTheRunsOwnAreCounted) {
   EXPECT_TRUE(std::isnan(read()[gpu_processes_own])) << "who is between 11 and 10 is hidden";
 }
 
+TEST_F(GpuSensors, ProcessesOfALaunchedRunAreNotOthersUntilOneOfItsOwnIsSeen) {
+  write(std::string(busy_gpu) + "process 0 pid=11\n");
+  process(11, 1, "/docker/0123abcd");
+  processes_->elsewhere = true;
+  know({}, 10);
+  Found found = open();
+  std::vector<double> values = read(*found.sensor);
+  EXPECT_TRUE(std::isnan(values[gpu_processes_own])) << "11 may be of a daemon that was asked";
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign]));
+  write(std::string(busy_gpu) + "process 0 pid=11\nprocess 0 pid=12\n");
+  process(12, 10, "/");
+  values = read(*found.sensor);
+  EXPECT_EQ(values[gpu_processes_own], 1);
+  EXPECT_EQ(values[gpu_processes_foreign], 1) << "its processes do descend from its launcher";
+  write(busy_gpu);
+  EXPECT_EQ(read()[gpu_processes_foreign], 0) << "nobody is there at all";
+}
+
 TEST_F(GpuSensors, OnceTheRunWasSeenProcessesAreLookedAtOnceASecond) {
   write(std::string(busy_gpu) + "process 0 pid=13\n");
   process(11, 1, "/docker/0123abcd");

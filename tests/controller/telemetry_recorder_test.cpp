@@ -23,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
@@ -89,6 +90,7 @@ class RecorderTest : public ::testing::Test {
     attempt.run = "a.c01";
     attempt.pid = ::getpid();
     attempt.devices = devices_;
+    attempt.runner = &runner_;
     return attempt;
   }
   campaign::TelemetryReading recorded(double seconds) {
@@ -113,6 +115,7 @@ class RecorderTest : public ::testing::Test {
   campaign::Telemetry settings_;
   campaign::Energy energy_;
   Recorder::Devices devices_;
+  campaign::Runner runner_;
   double patience_ = 20;
   std::jthread counting_;
   std::unique_ptr<Recorder> recorder_;
@@ -439,6 +442,16 @@ TEST_F(GpuRecorder, OurOwnProcessOnTheDeviceIsNotForeign) {
   const auto verdicts = campaign::judge_gpus(recorded(0.3), 0.3);
   EXPECT_EQ(verdicts->foreign.at("GPU-a"), 1) << "init is somebody else's";
   EXPECT_TRUE(verdicts->unused.empty());
+}
+
+TEST_F(GpuRecorder, ProcessesThatALaunchedRunLeftToADaemonAreNotForeign) {
+  settings_.sources = {"payload", "nvml"};
+  script_.becomes(gpu(0, "GPU-a", "power=1") + "process 0 pid=1\n");
+  runner_.launch = {"docker", "run"};
+  const auto verdicts = campaign::judge_gpus(recorded(0.3), 0.3);
+  EXPECT_TRUE(verdicts->foreign.empty());
+  EXPECT_TRUE(verdicts->unused.empty());
+  EXPECT_THAT(verdicts->unavailable, Contains(HasSubstr("processes_foreign")));
 }
 
 }  // namespace
