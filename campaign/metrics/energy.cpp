@@ -151,10 +151,15 @@ std::string what_was_not_watched(const TelemetryReading& reading) {
   return "";
 }
 
-Counted counted(const Energy& settings, const TelemetryReading& reading, double seconds) {
+Counted counted(const EnergyRequest& request) {
+  const TelemetryReading& reading = *request.reading;
   Counted all;
-  if (settings.reads(std::string(rapl))) count_rapl(reading, all);
-  if (settings.reads(std::string(nvml))) count_gpus(reading, seconds, all);
+  if (request.settings->reads(std::string(rapl))) count_rapl(reading, all);
+  if (request.settings->reads(std::string(nvml))) {
+    count_gpus(reading, request.window.seconds, all);
+    if (request.gpus > 0 && all.gpus.empty() && all.reason.empty())
+      all.missing[std::string(nvml)] = "telemetry.sources does not name nvml";
+  }
   if (all.domains.empty() && all.reason.empty())
     all.reason = all.missing.empty() ? "the run has no GPU, and energy.sources names nothing else"
                                      : all.missing.begin()->second;
@@ -198,12 +203,9 @@ void add_stages(const std::vector<Domain>& domains, EnergyRecord& record) {
 
 EnergyRecord energy_of(const EnergyRequest& request) {
   EnergyRecord record{.baseline_method = "unavailable"};
-  const bool asked = request.gpus > 0 && request.settings->reads(std::string(nvml));
-  Counted all = counted(*request.settings, *request.reading, request.window.seconds);
+  Counted all = counted(request);
   record.reason = std::move(all.reason);
   record.missing = std::move(all.missing);
-  if (asked && all.gpus.empty() && record.reason.empty())
-    record.missing[std::string(nvml)] = "telemetry.sources does not name nvml";
   if (record.reason.empty() && request.window.source == MeasureWindow::Source::process &&
       !request.settings->allow_process_window)
     record.reason =

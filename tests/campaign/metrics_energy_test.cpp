@@ -231,6 +231,10 @@ TEST_F(EnergyOfARun, OfGpusAloneSaysWhatIsNotInTheSum) {
 TEST_F(EnergyOfARun, GpusThatAreNotSampledAreMissing) {
   devices_ = 1;
   EXPECT_THAT(energy().missing, ElementsAre(Pair("nvml", HasSubstr("does not name nvml"))));
+  settings_.sources = {"nvml"};
+  EXPECT_EQ(energy().reason, "telemetry.sources does not name nvml") << "and nothing else counts";
+  devices_ = 0;
+  EXPECT_THAT(energy().reason, HasSubstr("the run has no GPU"));
 }
 
 TEST_F(EnergyOfARun, SourcesDecideWhatIsCounted) {
