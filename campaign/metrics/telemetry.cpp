@@ -333,21 +333,24 @@ struct GpuName {
   const char* unit;
   std::optional<double> TelemetryFigure::* figure;
   enum class Together { sum, mean, largest } together;
+  bool by_instance = false;  // a MIG instance has its own, not that of its GPU
 };
 constexpr GpuName gpu_names[] = {
     {"power_w", "gpu_power_mean_w", "W", &TelemetryFigure::mean, GpuName::Together::sum},
     {"utilisation_pct", "gpu_util_mean_pct", "%", &TelemetryFigure::mean, GpuName::Together::mean},
     {"memory_bytes", "gpu_memory_peak_bytes", "B", &TelemetryFigure::peak,
-     GpuName::Together::largest},
+     GpuName::Together::largest, true},
     {"temperature_c", "gpu_temp_peak_c", "C", &TelemetryFigure::peak, GpuName::Together::largest},
     {"sm_clock_mhz", "gpu_clock_mean_mhz", "MHz", &TelemetryFigure::mean, GpuName::Together::mean},
 };
 
-// The GPUs of the run; one that several instances are part of stands once.
-std::vector<std::string> gpus_of(const TelemetryReading& reading) {
+// The sources with what is told of the run's GPUs so; a GPU that several instances are part of
+// stands once, where these have nothing of their own.
+std::vector<std::string> gpus_of(const TelemetryReading& reading, const GpuName& as) {
   std::vector<std::string> found, seen;
   for (const TelemetrySource& source : reading.record.sources) {
-    const std::string& gpu = source.parent.empty() ? source.device : source.parent;
+    const bool whole = !as.by_instance && !source.parent.empty();
+    const std::string& gpu = whole ? source.parent : source.device;
     if (gpu.empty() || std::find(seen.begin(), seen.end(), gpu) != seen.end()) continue;
     seen.push_back(gpu);
     found.push_back(source.name);
@@ -357,8 +360,8 @@ std::vector<std::string> gpus_of(const TelemetryReading& reading) {
 
 // Only where all of them have a value.
 void add_gpu_metrics(std::vector<MetricValue>& metrics, const TelemetryReading& reading) {
-  const std::vector<std::string> gpus = gpus_of(reading);
   for (const GpuName& as : gpu_names) {
+    const std::vector<std::string> gpus = gpus_of(reading, as);
     std::vector<double> values;
     for (const TelemetryFigure& figure : reading.figures)
       for (const std::string& gpu : gpus)

@@ -441,6 +441,18 @@ TEST_F(GpuFigures, PowersAddUpAndTheHottestCounts) {
       << "two instances of one GPU have its power once";
 }
 
+TEST_F(GpuFigures, MemoryOfSeveralInstancesIsThatOfTheFullest) {
+  header_.sources = {
+      {.name = "gpu0", .kind = "NVML", .unavailable = "", .device = "MIG-a", .parent = "GPU-a"},
+      {.name = "gpu1", .kind = "NVML", .unavailable = "", .device = "MIG-b", .parent = "GPU-a"}};
+  for (const char* name : {"gpu0.memory_bytes", "gpu1.memory_bytes"})
+    column({.name = name, .unit = "B"});
+  begin();
+  for (const double t : {9.9, 10.4, 11.1}) row(t, {500, 900});
+  end();
+  EXPECT_THAT(metric("gpu_memory_peak_bytes"), Optional(900));
+}
+
 // As above, with a counter that is brought up to date every 20 to 100 ms, over windows as long as
 // 0.5 % needs them: sampled counters and the integral of sampled power are both right.
 TEST_F(GpuFigures, EnergyOfASteppedCounterAndOfItsPowerAreTheIntegral) {
