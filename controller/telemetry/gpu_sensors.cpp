@@ -98,7 +98,7 @@ void add_gpu(const Nvml& nvml, unsigned index, std::vector<Known>& into) {
 }  // namespace
 
 struct GpuLibrary::Opened {
-  std::unique_ptr<Nvml> nvml;
+  std::shared_ptr<Nvml> nvml;
   std::string why;  // without it
   std::vector<Known> devices;
   std::atomic<bool> busy = false;  // somebody is in a call of it
@@ -109,7 +109,7 @@ namespace {
 std::shared_ptr<GpuLibrary::Opened> open_library(const std::string& name) {
   auto opened = std::make_shared<GpuLibrary::Opened>();
   Nvml::Opened library = Nvml::open(name);
-  opened->nvml = std::move(library.nvml);
+  opened->nvml = Nvml::lasting(std::move(library.nvml));
   opened->why = "NVML: " + library.why;
   if (!opened->nvml) return opened;
   const auto count = opened->nvml->count();

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "controller/gpu/bounded.hpp"
 #include "controller/gpu/nvml.hpp"
 #include "tests/support/controller/allocations.hpp"
 #include "tests/support/controller/gpu_support.hpp"
@@ -153,6 +154,19 @@ TEST_F(GpuSensors, LibraryThatHangsWhenItIsOpenedHoldsNobody) {
   const GpuLibrary hanging(testing::stub_library);
   EXPECT_FALSE(hanging.answered());
   EXPECT_EQ(hanging.open(request_).source.unavailable, "NVML did not answer");
+}
+
+TEST_F(GpuSensors, LibraryThatWouldHangWhenItIsClosedHoldsNobody) {
+  write(busy_gpu);
+  auto held = std::make_shared<Found>(open());
+  std::shared_ptr<GpuLibrary> last = std::move(library_);
+  write(std::string(busy_gpu) + "hang nvmlShutdown\n");
+  auto let_go = [held = std::move(held), last = std::move(last)]() mutable {
+    held.reset();
+    last.reset();
+    return true;
+  };
+  EXPECT_TRUE(gpu::within(30, std::move(let_go)));
 }
 
 TEST_F(GpuSensors, WhileOneReadingHangsTheOthersSayThatTheLibraryIsBusy) {
