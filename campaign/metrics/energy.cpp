@@ -9,6 +9,7 @@ namespace campaign {
 namespace {
 
 constexpr std::string_view rapl = "rapl", nvml = "nvml";
+constexpr char without_step[] = "its energy counter made no step within the window";
 constexpr double power_accuracy = 0.05;  // of a power reading, by NVIDIA's reference of NVML
 constexpr double wanted_accuracy = 0.01;
 
@@ -78,15 +79,15 @@ class GpuCount {
     GpuEnergy energy{.device = name_, .method = {}, .counter_j = {}, .power_j = {}};
     if (counter_ && counter_->total) energy.counter_j = counter_->total;
     if (power_ && power_->mean) energy.power_j = *power_->mean * seconds_;
-    if (!energy.counter_j && !energy.power_j) {
+    const bool by_counter = energy.counter_j && counter_->step;
+    if (!by_counter && !energy.power_j) {
       into.reason = name_ + ": " + why_none();
       return;
     }
-    const TelemetryFigure& figure = energy.counter_j ? *counter_ : *power_;
-    const double joules = energy.counter_j ? *energy.counter_j : *energy.power_j;
-    energy.method = energy.counter_j ? "counter" : "power";
-    energy.uncertainty_j =
-        energy.counter_j ? 2 * counter_->step.value_or(joules) : power_accuracy * joules;
+    const TelemetryFigure& figure = by_counter ? *counter_ : *power_;
+    const double joules = by_counter ? *energy.counter_j : *energy.power_j;
+    energy.method = by_counter ? "counter" : "power";
+    energy.uncertainty_j = by_counter ? 2 * *counter_->step : power_accuracy * joules;
     note(energy, joules, into.notes);
     into.domains.push_back(
         {.name = name_, .joules = joules, .before = figure.before_j, .after = figure.after_j});
@@ -97,6 +98,7 @@ class GpuCount {
   std::string why_none() const {
     if (!source_.unavailable.empty()) return source_.unavailable;
     if (counter_ && !counter_->broken.empty()) return counter_->broken;
+    if (counter_ && counter_->total) return without_step;
     if (power_ && !power_->column.unavailable.empty()) return power_->column.unavailable;
     return "neither its energy counter nor its power was read over the whole window";
   }
@@ -104,14 +106,15 @@ class GpuCount {
   void note(const GpuEnergy& energy, double joules, std::vector<std::string>& notes) const {
     if (!source_.parent.empty())
       notes.push_back("the energy of " + source_.device + " is that of the whole GPU " + name_);
-    if (!energy.counter_j) {
-      const bool broken = counter_ && !counter_->broken.empty();
-      notes.push_back(name_ + (broken ? ": " + counter_->broken : " has no energy counter") +
-                      "; its energy is integrated from its power");
+    if (energy.method == "power") {
+      const std::string why = counter_ && !counter_->broken.empty() ? ": " + counter_->broken
+                              : energy.counter_j ? std::string(": ") + without_step
+                                                 : " has no energy counter";
+      notes.push_back(name_ + why + "; its energy is integrated from its power");
       return;
     }
     if (joules > 0 && energy.uncertainty_j > wanted_accuracy * joules)
-      notes.push_back("the energy counter of " + name_ + " steps by " +
+      notes.push_back("the energy counter of " + name_ + " was seen to step by " +
                       rounded(energy.uncertainty_j / 2) + " J: " + rounded(joules) +
                       " J are known to " + rounded(100 * energy.uncertainty_j / joules) +
                       " %; for 1 % the window has to last " +
@@ -148,10 +151,15 @@ std::string what_was_not_watched(const TelemetryReading& reading) {
   return "";
 }
 
-Counted counted(const Energy& settings, const TelemetryReading& reading, double seconds) {
+Counted counted(const EnergyRequest& request) {
+  const TelemetryReading& reading = *request.reading;
   Counted all;
-  if (settings.reads(std::string(rapl))) count_rapl(reading, all);
-  if (settings.reads(std::string(nvml))) count_gpus(reading, seconds, all);
+  if (request.settings->reads(std::string(rapl))) count_rapl(reading, all);
+  if (request.settings->reads(std::string(nvml))) {
+    count_gpus(reading, request.window.seconds, all);
+    if (request.gpus > 0 && all.gpus.empty() && all.reason.empty())
+      all.missing[std::string(nvml)] = "telemetry.sources does not name nvml";
+  }
   if (all.domains.empty() && all.reason.empty())
     all.reason = all.missing.empty() ? "the run has no GPU, and energy.sources names nothing else"
                                      : all.missing.begin()->second;
@@ -195,12 +203,9 @@ void add_stages(const std::vector<Domain>& domains, EnergyRecord& record) {
 
 EnergyRecord energy_of(const EnergyRequest& request) {
   EnergyRecord record{.baseline_method = "unavailable"};
-  const bool asked = request.gpus > 0 && request.settings->reads(std::string(nvml));
-  Counted all = counted(*request.settings, *request.reading, request.window.seconds);
+  Counted all = counted(request);
   record.reason = std::move(all.reason);
   record.missing = std::move(all.missing);
-  if (asked && all.gpus.empty() && record.reason.empty())
-    record.missing[std::string(nvml)] = "telemetry.sources does not name nvml";
   if (record.reason.empty() && request.window.source == MeasureWindow::Source::process &&
       !request.settings->allow_process_window)
     record.reason =
@@ -223,18 +228,16 @@ EnergyRecord energy_of(const EnergyRequest& request) {
 
 std::map<std::string, double> mean_watts(const Energy& settings, const TelemetryReading& reading) {
   std::map<std::string, double> watts;
-  const Counted all = counted(settings, reading, 1);
-  if (!all.reason.empty()) return watts;
-  for (const Domain& domain : all.domains) watts[domain.name] = 0;
+  if (!what_was_not_watched(reading).empty()) return watts;
   for (const TelemetryFigure& figure : reading.figures)
-    if (is_energy(figure))
-      watts[figure.column.name.substr(rapl.size() + 1)] = figure.mean.value_or(0);
+    if (settings.reads(std::string(rapl)) && is_energy(figure) && figure.mean)
+      watts[figure.column.name.substr(rapl.size() + 1)] = *figure.mean;
   for (const TelemetrySource& source : reading.record.sources) {
-    const auto gpu = watts.find(source.parent.empty() ? source.device : source.parent);
-    if (gpu == watts.end()) continue;
+    if (source.device.empty() || !settings.reads(std::string(nvml))) continue;
     for (const char* column : {".power_w", ".energy_j"})  // the counter, where there is one
-      if (const auto* figure = figure_named(reading, source.name + column); figure && figure->mean)
-        gpu->second = *figure->mean;
+      if (const auto* figure = figure_named(reading, source.name + column);
+          figure && figure->mean && (!figure->column.counter || figure->step))
+        watts[source.parent.empty() ? source.device : source.parent] = *figure->mean;
   }
   return watts;
 }

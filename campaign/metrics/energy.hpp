@@ -50,10 +50,10 @@ struct EnergyRequest {
   std::optional<EnergyBaseline> baseline;
 };
 // adjusted = max(0, raw - baseline * seconds of the window). A GPU's counter is right but for one
-// step at each end of the window: uncertainty = 2 * step. Where it has none, or began anew, its
-// power is integrated (trapezoid), which NVIDIA states to be good to 5 %.
+// step at each end of the window: uncertainty = 2 * step. Where it has none, began anew or made no
+// step, its power is integrated (trapezoid), which NVIDIA states to be good to 5 %.
 EnergyRecord energy_of(const EnergyRequest& request);
-// The mean power of each domain over the window of a reading; empty where it is not whole.
+// The mean power of each domain that was read over the whole window of a reading.
 std::map<std::string, double> mean_watts(const Energy& settings, const TelemetryReading& reading);
 // energy_raw_j, energy_adjusted_j, cpu_energy_j, ram_energy_j, gpu_energy_j.
 std::vector<MetricValue> energy_metrics(const EnergyRecord& record);

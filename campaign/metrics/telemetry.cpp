@@ -14,9 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double shortest_gap_s = 1;  // below it nothing was missed
-constexpr int gap_intervals = 10;
-
 std::string text_in(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
@@ -117,14 +114,19 @@ class FoldedColumn {
 
   TelemetryFigure figure() const {
     TelemetryFigure out = window_.figure();
-    if (first_) out.first_fifth = first_->figure().mean;
-    if (last_) out.last_fifth = last_->figure().mean;
+    if (first_) out.first_fifth = watched(*first_);
+    if (last_) out.last_fifth = watched(*last_);
     if (before_) out.before_j = joules(*before_, over_.before);
     if (after_) out.after_j = joules(*after_, over_.after);
     return out;
   }
 
  private:
+  static std::optional<double> watched(const ColumnFold& fold) {
+    const TelemetryFigure figure = fold.figure();
+    return figure.unwatched_s > 0 ? std::nullopt : figure.mean;
+  }
+
   static std::optional<double> joules(const ColumnFold& fold, const Parts& parts) {
     const TelemetryFigure figure = fold.figure();
     if (figure.column.counter) return figure.total;
@@ -264,8 +266,7 @@ class TelemetryFile {
     if (request_.resumed || headers_ > 1) return "nobody watched for a while: it was taken up";
     if (!ended_) return "the sampling was cut off";
     if (lost_rows_ > 0) return std::to_string(lost_rows_) + " samples were not fetched in time";
-    const double most = std::max(shortest_gap_s, gap_intervals * record_.interval_ms * 1e-3);
-    if (record_.longest_gap_s <= most) return "";
+    if (record_.longest_gap_s <= longest_watched_s(record_.interval_ms * 1e-3)) return "";
     return shortest(std::round(record_.longest_gap_s * 10) / 10) +
            " s of the window have no samples";
   }
@@ -332,21 +333,24 @@ struct GpuName {
   const char* unit;
   std::optional<double> TelemetryFigure::* figure;
   enum class Together { sum, mean, largest } together;
+  bool by_instance = false;  // a MIG instance has its own, not that of its GPU
 };
 constexpr GpuName gpu_names[] = {
     {"power_w", "gpu_power_mean_w", "W", &TelemetryFigure::mean, GpuName::Together::sum},
     {"utilisation_pct", "gpu_util_mean_pct", "%", &TelemetryFigure::mean, GpuName::Together::mean},
     {"memory_bytes", "gpu_memory_peak_bytes", "B", &TelemetryFigure::peak,
-     GpuName::Together::largest},
+     GpuName::Together::largest, true},
     {"temperature_c", "gpu_temp_peak_c", "C", &TelemetryFigure::peak, GpuName::Together::largest},
     {"sm_clock_mhz", "gpu_clock_mean_mhz", "MHz", &TelemetryFigure::mean, GpuName::Together::mean},
 };
 
-// The GPUs of the run; one that several instances are part of stands once.
-std::vector<std::string> gpus_of(const TelemetryReading& reading) {
+// The sources with what is told of the run's GPUs so; a GPU that several instances are part of
+// stands once, where these have nothing of their own.
+std::vector<std::string> gpus_of(const TelemetryReading& reading, const GpuName& as) {
   std::vector<std::string> found, seen;
   for (const TelemetrySource& source : reading.record.sources) {
-    const std::string& gpu = source.parent.empty() ? source.device : source.parent;
+    const bool whole = !as.by_instance && !source.parent.empty();
+    const std::string& gpu = whole ? source.parent : source.device;
     if (gpu.empty() || std::find(seen.begin(), seen.end(), gpu) != seen.end()) continue;
     seen.push_back(gpu);
     found.push_back(source.name);
@@ -356,8 +360,8 @@ std::vector<std::string> gpus_of(const TelemetryReading& reading) {
 
 // Only where all of them have a value.
 void add_gpu_metrics(std::vector<MetricValue>& metrics, const TelemetryReading& reading) {
-  const std::vector<std::string> gpus = gpus_of(reading);
   for (const GpuName& as : gpu_names) {
+    const std::vector<std::string> gpus = gpus_of(reading, as);
     std::vector<double> values;
     for (const TelemetryFigure& figure : reading.figures)
       for (const std::string& gpu : gpus)

@@ -71,11 +71,13 @@ struct TelemetryFigure {
   std::optional<double> total;       // of a counter
   std::optional<double> mean, peak;  // of a level: by time (trapezoid), and its largest sample;
                                      // of a counter: per second
-  std::optional<double> seen;        // the peak as far as the window was seen, if it was not wholly
-  std::string broken;                // a counter that began anew in the window: why no total
+  // Of a level: how long nobody watched it within the window, and its mean over the rest.
+  double unwatched_s = 0, watched_mean = 0;
+  std::optional<double> seen;  // the peak as far as the window was seen, if it was not wholly
+  std::string broken;          // a counter that began anew in the window: why no total
   // How much a counter grew by where it did, on average: below that it cannot tell.
   std::optional<double> step;
-  // Of a level in MHz: its mean over the first and the last fifth of the window.
+  // Of a level in MHz: its mean over the first and the last fifth of the window, if watched.
   std::optional<double> first_fifth, last_fifth;
   // In J and W: joules of the process before the window and after it.
   std::optional<double> before_j, after_j;

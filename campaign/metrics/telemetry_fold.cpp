@@ -13,6 +13,8 @@ double seconds(double nanoseconds) { return nanoseconds * 1e-9; }
 
 }  // namespace
 
+double longest_watched_s(double interval_s) { return std::max(1.0, 10 * interval_s); }
+
 ColumnFold::ColumnFold(TelemetryColumn column, const std::vector<MeasureWindow::Part>& parts,
                        std::int64_t interval_ns)
     : column_(std::move(column)), parts_(parts), interval_ns_(interval_ns) {
@@ -68,10 +70,14 @@ void ColumnFold::span(TelemetryPoint from, TelemetryPoint to) {
   covered_ns_ += covered;
   stepped_ += grown;
   steps_ += grown > 0;
+  const double before = sum_;
   if (column_.counter)
     sum_ += grown * covered / length;
   else
     level_span(from, to);
+  if (seconds(length) <= longest_watched_s(seconds(static_cast<double>(interval_ns_)))) return;
+  unwatched_ns_ += covered;
+  unwatched_sum_ += sum_ - before;
 }
 
 // The rate between two samples that are half an interval or more apart, both within the window.
@@ -111,6 +117,9 @@ TelemetryFigure ColumnFold::figure() const {
   out.peak = peak_;
   if (!column_.counter) {
     out.mean = sum_ / covered_ns_;
+    out.unwatched_s = seconds(unwatched_ns_);
+    const double watched = covered_ns_ - unwatched_ns_;
+    out.watched_mean = watched > 0 ? (sum_ - unwatched_sum_) / watched : 0;
     return out;
   }
   if (steps_ > 0) out.step = stepped_ / steps_;

@@ -10,6 +10,9 @@ struct TelemetryPoint {
   double value = 0;
 };
 
+// Between two samples that are further apart nobody watched: a second, and ten intervals.
+double longest_watched_s(double interval_s);
+
 class ColumnFold {
  public:
   // `parts` is not empty, in order, and outlives it.
@@ -46,6 +49,7 @@ class ColumnFold {
   std::size_t known_ = 0;
   std::optional<double> ever_;
   double covered_ns_ = 0;
+  double unwatched_ns_ = 0, unwatched_sum_ = 0;  // of the window, and of sum_
   double sum_ = 0;  // counter: growth in the window; level: integral over nanoseconds
   std::optional<double> peak_;
   std::string broken_;

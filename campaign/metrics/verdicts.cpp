@@ -25,6 +25,8 @@ constexpr std::array causes = {
     Cause{"thermal_violation_s", "thermal"},   Cause{"sw_power_cap", "sw_power_cap", false},
     Cause{"power_violation_s", "power", false}};
 
+std::string rounded(double value) { return shortest(std::round(value * 100) / 100); }
+
 class Judge {
  public:
   Judge(const TelemetryReading& reading, double seconds) : reading_(reading), seconds_(seconds) {}
@@ -67,19 +69,29 @@ class Judge {
   void throttling(const TelemetrySource& source, const Cause& cause) {
     const TelemetryFigure* held = figure(source, cause.name);
     if (!held) return;
-    const auto seconds = held->column.counter ? held->total : held->mean;
-    if (!seconds) return cannot_tell(source, *held);
+    const bool counter = held->column.counter;
+    if (!(counter ? held->total : held->mean)) return cannot_tell(source, *held);
+    if (held->unwatched_s > 0) cannot_tell(source, *held);
+    const double seconds = counter                 ? *held->total
+                           : held->unwatched_s > 0 ? seconds_watched(*held)
+                                                   : *held->mean * seconds_;
     double& most = out_.held_down_s[cause.cause];
-    most = std::max(most, held->column.counter ? *seconds : *seconds * seconds_);
+    most = std::max(most, seconds);
+  }
+
+  // What nobody watched is not held against the run.
+  double seconds_watched(const TelemetryFigure& level) const {
+    return level.watched_mean * std::max(0.0, seconds_ - level.unwatched_s);
   }
 
   void processes(const TelemetrySource& source) {
     const TelemetryFigure* foreign = figure(source, "processes_foreign");
     const TelemetryFigure* own = figure(source, "processes_own");
     if (!foreign || !own) return;
-    if (!foreign->seen) return cannot_tell(source, *foreign);
+    if (!foreign->seen) cannot_tell(source, *foreign);
     // Between two looks a level is a line: one that is only next to the window stays below 1.
-    if (*foreign->seen >= 1) out_.foreign[source.device] = static_cast<int>(*foreign->seen);
+    if (foreign->seen.value_or(0) >= 1)
+      out_.foreign[source.device] = static_cast<int>(*foreign->seen);
     const TelemetryFigure* busy = figure(source, "utilisation_pct");
     const bool worked = busy && busy->ever.value_or(0) > 0;
     if (own->known >= looks_that_count && own->ever.value_or(0) < 1 && !worked)
@@ -95,9 +107,12 @@ class Judge {
 
   void cannot_tell(const TelemetrySource& source, const TelemetryFigure& figure) {
     const std::string& known = figure.column.unavailable;
-    const std::string why = !known.empty()           ? known
-                            : !figure.broken.empty() ? figure.broken
-                                                     : "not read over the whole window";
+    const std::string why =
+        !known.empty()           ? known
+        : !figure.broken.empty() ? figure.broken
+        : figure.unwatched_s > 0
+            ? "nobody watched for " + rounded(figure.unwatched_s) + " s of the window"
+            : "not read over the whole window";
     out_.unavailable.push_back(source.device + ": " +
                                figure.column.name.substr(source.name.size() + 1) + ": " + why);
   }
@@ -112,8 +127,6 @@ std::string listed(const std::vector<std::string>& items) {
   for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
   return text;
 }
-
-std::string rounded(double value) { return shortest(std::round(value * 100) / 100); }
 
 std::string throttle_text(const GpuVerdicts& verdicts) {
   std::vector<std::string> each;

@@ -89,7 +89,7 @@ FactGroup device_facts(const Device& device, const std::string& why) {
 
 Reading<Handle> GpuSettings::handle_of(const Device& device) const {
   const std::string& uuid = device.parent.empty() ? device.uuid : device.parent;
-  const Nvml& nvml = *nvml_.nvml;
+  const Nvml& nvml = *nvml_;
   const Reading<unsigned> count = nvml.count();
   if (!count) return Reading<Handle>::unavailable(count.why);
   for (unsigned index = 0; index < *count; ++index) {
@@ -103,7 +103,11 @@ Reading<Handle> GpuSettings::handle_of(const Device& device) const {
 
 std::vector<FactGroup> GpuSettings::read(const std::vector<Device>& devices) {
   const std::lock_guard<std::mutex> lock(turn_);
-  if (!opened_) nvml_ = Nvml::open(library_);
+  if (!opened_) {
+    Nvml::Opened opened = Nvml::open(library_);
+    nvml_ = Nvml::lasting(std::move(opened.nvml));
+    why_ = std::move(opened.why);
+  }
   opened_ = true;
   std::vector<FactGroup> groups;
   for (const Device& device : devices) {
@@ -111,8 +115,8 @@ std::vector<FactGroup> GpuSettings::read(const std::vector<Device>& devices) {
       groups.push_back(device_facts(device, "read from NVIDIA's library alone"));
       continue;
     }
-    if (!nvml_.nvml) {
-      groups.push_back(device_facts(device, library_ + ": " + nvml_.why));
+    if (!nvml_) {
+      groups.push_back(device_facts(device, library_ + ": " + why_));
       continue;
     }
     const Reading<Handle> handle = handle_of(device);
@@ -122,7 +126,7 @@ std::vector<FactGroup> GpuSettings::read(const std::vector<Device>& devices) {
     }
     FactGroup group = identity_of(device);
     for (const Setting& setting : settings)
-      group.facts.push_back(setting.read(setting.name, *nvml_.nvml, *handle));
+      group.facts.push_back(setting.read(setting.name, *nvml_, *handle));
     groups.push_back(std::move(group));
   }
   return groups;

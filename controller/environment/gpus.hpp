@@ -22,7 +22,8 @@ class GpuSettings {
   const std::string library_;
   std::mutex turn_;
   bool opened_ = false;
-  gpu::Nvml::Opened nvml_;
+  std::shared_ptr<gpu::Nvml> nvml_;
+  std::string why_;  // without it
 };
 
 // Without asking anybody: what a device is, and for each setting `why` it is not known.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <mutex>
 
 namespace controller::gpu {
 namespace {
@@ -148,6 +149,13 @@ Nvml::Opened Nvml::open(const std::string& library) {
     return {.nvml = nullptr, .loaded = true, .why = table->words_of("nvmlInit_v2", code)};
   table->initialised = true;
   return {.nvml = std::unique_ptr<Nvml>(new Nvml(std::move(table))), .loaded = true, .why = ""};
+}
+
+std::shared_ptr<Nvml> Nvml::lasting(std::unique_ptr<Nvml> nvml) {
+  static std::mutex turn;
+  static auto& all = *new std::vector<std::shared_ptr<Nvml>>;  // lives on while the program ends
+  const std::scoped_lock lock(turn);
+  return nvml ? all.emplace_back(std::move(nvml)) : nullptr;
 }
 
 // "" when it succeeded.

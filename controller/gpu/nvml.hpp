@@ -28,6 +28,9 @@ class Nvml {
   struct Opened;
   // Loads (through the dynamic linker's search path, or by a path with a slash) and initialises it.
   static Opened open(const std::string& library);
+  // For whoever needs it as long as the program runs: it is not closed with its last holder, whom a
+  // driver that hangs would hold; the program's end closes it.
+  static std::shared_ptr<Nvml> lasting(std::unique_ptr<Nvml> nvml);
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
   ~Nvml();

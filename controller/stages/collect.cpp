@@ -204,7 +204,7 @@ class CollectStage : public Stage {
     record.verdicts = campaign::judge_gpus(*reading, seconds_of(what.window));
     if (record.verdicts)
       campaign::add_sampled_metrics(record.metrics, campaign::verdict_metrics(*record.verdicts));
-    record.energy = context.recorder->energy(*reading, attempt.verdict.window, attempt.devices);
+    record.energy = context.recorder->energy(attempt, *reading, attempt.verdict.window);
     if (record.energy) {
       record.notes.insert(record.notes.end(), record.energy->notes.begin(),
                           record.energy->notes.end());

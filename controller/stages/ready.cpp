@@ -1,6 +1,7 @@
 // Between the gap and the start: what the run needs is made ready, and warmed up. An engine that
 // goes away meanwhile is waited for.
 #include "controller/stages/stage.hpp"
+#include "controller/telemetry/recorder.hpp"
 
 namespace controller {
 
@@ -9,6 +10,7 @@ namespace {
 using Verb = Task<> (Runner::*)(Attempt&);
 
 Task<> until_done(RunContext& context, Attempt& attempt, Verb verb) {
+  const auto busy = context.recorder ? context.recorder->busy() : nullptr;
   for (;;) {
     if (context.stop->now()) throw ReleasedBeforeStart();
     std::string away;

@@ -98,7 +98,7 @@ void add_gpu(const Nvml& nvml, unsigned index, std::vector<Known>& into) {
 }  // namespace
 
 struct GpuLibrary::Opened {
-  std::unique_ptr<Nvml> nvml;
+  std::shared_ptr<Nvml> nvml;
   std::string why;  // without it
   std::vector<Known> devices;
   std::atomic<bool> busy = false;  // somebody is in a call of it
@@ -109,7 +109,7 @@ namespace {
 std::shared_ptr<GpuLibrary::Opened> open_library(const std::string& name) {
   auto opened = std::make_shared<GpuLibrary::Opened>();
   Nvml::Opened library = Nvml::open(name);
-  opened->nvml = std::move(library.nvml);
+  opened->nvml = Nvml::lasting(std::move(library.nvml));
   opened->why = "NVML: " + library.why;
   if (!opened->nvml) return opened;
   const auto count = opened->nvml->count();
@@ -118,18 +118,23 @@ std::shared_ptr<GpuLibrary::Opened> open_library(const std::string& name) {
   return opened;
 }
 
+// Mounted with hidepid, /proc shows others' processes to few. The first one is there for all else.
+bool hides_processes(const Roots& roots) { return !KernelFile(roots.proc + "/1/stat"); }
+
 // Whose a process is, by /proc.
 class Belonging {
  public:
   Belonging(const Roots& roots, std::shared_ptr<const RunProcesses> run)
-      : proc_(roots.proc), run_(std::move(run)) {}
+      : proc_(roots.proc), hides_(hides_processes(roots)), run_(std::move(run)) {}
   bool known() const { return run_ && run_->known.load(std::memory_order_acquire); }
 
-  enum class Whose { ours, foreign, gone };
+  bool elsewhere() const { return run_->elsewhere; }
+
+  enum class Whose { ours, foreign, gone, hidden };
   Whose whose(std::uint32_t pid) {
     if (run_->root > 0) return descends(static_cast<int>(pid));
     const std::string_view groups = text(static_cast<int>(pid), "cgroup");
-    if (groups.empty()) return Whose::gone;
+    if (groups.empty()) return not_there();
     for (const std::string& id : run_->containers)
       if (groups.find(id) != groups.npos) return Whose::ours;
     return Whose::foreign;
@@ -146,7 +151,14 @@ class Belonging {
     *at++ = '/';
     at = std::copy(name.begin(), name.end(), at);
     *at = '\0';
+    errno = 0;
     return read_file(path.data(), buffer_);
+  }
+
+  // After a text that was "": where /proc hides, one that is hidden looks like one that is gone.
+  Whose not_there() const {
+    const bool absent = errno == 0 || errno == ENOENT || errno == ESRCH;
+    return absent && !hides_ ? Whose::gone : Whose::hidden;
   }
 
   Whose descends(int pid) {
@@ -155,8 +167,10 @@ class Belonging {
       if (pid == run_->root) return Whose::ours;
       std::string_view stat = text(pid, "stat");
       const auto name_end = stat.rfind(')');
-      if (name_end == stat.npos || stat.size() < name_end + 4)
-        return depth == 0 ? Whose::gone : Whose::foreign;
+      if (name_end == stat.npos || stat.size() < name_end + 4) {
+        const Whose absent = not_there();
+        return depth > 0 && absent == Whose::gone ? Whose::foreign : absent;
+      }
       stat.remove_prefix(name_end + 4);  // past ") S "
       pid = static_cast<int>(take_number(stat).value_or(0));
     }
@@ -164,6 +178,7 @@ class Belonging {
   }
 
   const std::string proc_;
+  const bool hides_;
   std::shared_ptr<const RunProcesses> run_;
   std::array<char, 4096> buffer_;
 };
@@ -219,14 +234,19 @@ class GpuSensor : public Sensor {
     values[gpu_processes_foreign] = foreign_;
   }
 
+  // Beside one that is hidden, none of a kind is unknown, and some are those at least.
   void count_processes(std::size_t count) {
-    own_ = foreign_ = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const Belonging::Whose whose = belonging_.whose(pids_[i]);
-      own_ += whose == Belonging::Whose::ours;
-      foreign_ += whose == Belonging::Whose::foreign;
-    }
+    const auto place = [](Belonging::Whose whose) { return static_cast<std::size_t>(whose); };
+    std::array<int, 4> of{};
+    for (std::size_t i = 0; i < count; ++i) ++of[place(belonging_.whose(pids_[i]))];
+    const auto number = [&](Belonging::Whose whose) {
+      const int found = of[place(whose)];
+      return found == 0 && of[place(Belonging::Whose::hidden)] > 0 ? unknown : found;
+    };
+    own_ = number(Belonging::Whose::ours);
+    foreign_ = number(Belonging::Whose::foreign);
     seen_ = seen_ || own_ > 0;
+    if (!seen_ && foreign_ > 0 && belonging_.elsewhere()) own_ = foreign_ = unknown;
   }
 
   const std::shared_ptr<GpuLibrary::Opened> library_;
@@ -320,6 +340,9 @@ Found GpuLibrary::open(const GpuRequest& request) const {
   const std::string no_processes = why_no_processes(request.roots);
   for (const GpuColumn column : {gpu_processes_own, gpu_processes_foreign})
     if (found.columns[column].unavailable.empty()) found.columns[column].unavailable = no_processes;
+  if (hides_processes(request.roots) && found.columns[gpu_processes_foreign].unavailable.empty())
+    found.columns[gpu_processes_foreign].unavailable =
+        "/proc hides the processes of others (hidepid)";
   GpuRequest asked = request;
   if (!no_processes.empty()) asked.processes = nullptr;
   found.sensor = std::make_unique<GpuSensor>(library, *device, asked);

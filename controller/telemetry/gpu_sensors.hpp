@@ -20,6 +20,7 @@ namespace controller::telemetry {
 struct RunProcesses {
   std::vector<std::string> containers;  // ids, as they stand in control groups
   int root = 0;                         // of a run without any: its launcher
+  bool elsewhere = false;  // they may descend from somebody else, until one of them is seen
   std::atomic<bool> known = false;
 };
 

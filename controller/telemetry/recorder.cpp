@@ -190,9 +190,29 @@ void Recorder::write_header(Recording& recording) {
   recording.started_ns = parts_.clock->monotonic_ns();
 }
 
-Task<> Recorder::begin(const Attempt& attempt) {
+void Recorder::take_baseline(const Attempt& attempt) {
+  const campaign::Energy& settings = *parts_.energy;
+  at_begin_.erase(attempt.name());
+  const std::vector<std::string> domains = domains_of(attempt.devices);
+  if (settings.on() && settings.baseline.enabled &&
+      baseline_.holds(domains, settings.baseline.cache_ttl_sec))
+    at_begin_[attempt.name()] = baseline_.take(domains);
+}
+
+void Recorder::disturb_rest() {
   rest_disturbed_ = true;
+  if (resting_) parts_.wake->notify();
+}
+
+std::shared_ptr<void> Recorder::busy() {
+  disturb_rest();
+  return busy_;
+}
+
+Task<> Recorder::begin(const Attempt& attempt) {
+  disturb_rest();
   if (attempt.pilot) co_return;
+  take_baseline(attempt);
   auto recording = open(attempt.name(),
                         attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
   if (parts_.settings->reads("payload")) {
@@ -219,6 +239,7 @@ void Recorder::tell_processes(Recording& recording, const Attempt& attempt) {
   for (const std::string& id : {attempt.container_id, attempt.server_id})
     if (!id.empty()) processes.containers.push_back(id);
   if (!by_container(attempt)) processes.root = static_cast<int>(attempt.pid);
+  processes.elsewhere = attempt.runner && !attempt.runner->launch.empty();
   processes.known.store(true, std::memory_order_release);
 }
 
@@ -300,19 +321,16 @@ Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt&
   co_return reading;
 }
 
-std::optional<campaign::EnergyRecord> Recorder::energy(const campaign::TelemetryReading& reading,
-                                                       const campaign::MeasureWindow& window,
-                                                       const Devices& devices) {
-  const campaign::Energy& settings = *parts_.energy;
-  if (!settings.on()) return std::nullopt;
+std::optional<campaign::EnergyRecord> Recorder::energy(const Attempt& attempt,
+                                                       const campaign::TelemetryReading& reading,
+                                                       const campaign::MeasureWindow& window) {
+  if (!parts_.energy->on()) return std::nullopt;
   std::optional<campaign::EnergyBaseline> baseline;
-  const std::vector<std::string> domains = domains_of(devices);
-  if (settings.baseline.enabled && baseline_.holds(domains, settings.baseline.cache_ttl_sec))
-    baseline = baseline_.take(domains);
-  campaign::EnergyRecord record = campaign::energy_of({.settings = &settings,
+  if (auto known = at_begin_.extract(attempt.name())) baseline = std::move(known.mapped());
+  campaign::EnergyRecord record = campaign::energy_of({.settings = parts_.energy,
                                                        .reading = &reading,
                                                        .window = window,
-                                                       .gpus = devices.size(),
+                                                       .gpus = attempt.devices.size(),
                                                        .baseline = std::move(baseline)});
   energy_seen_ = energy_seen_ || record.raw_j.has_value();
   return record;
@@ -343,31 +361,44 @@ double Recorder::seconds_of_rest(const Devices& devices) const {
     const auto last = rest_tried_.find(domain);
     return last != rest_tried_.end() && now - last->second < ttl;
   };
-  if (!settings.on() || !settings.baseline.enabled || !likely || resting_ || !recordings_.empty() ||
+  const bool under_way = !recordings_.empty() || busy_.use_count() > 1;
+  if (!settings.on() || !settings.baseline.enabled || !likely || resting_ || under_way ||
       std::ranges::all_of(domains, tried) || baseline_.holds(domains, ttl))
     return 0;
   return settings.baseline.duration_sec;
 }
 
+// Some of these domains can be read by this recording, and has no power at rest yet.
+bool Recorder::learns_from(const Recording& recording, std::vector<std::string> domains) const {
+  for (const campaign::TelemetrySource& source : recording.header.sources)
+    if (!source.device.empty() && !source.unavailable.empty())
+      std::erase(domains, source.parent.empty() ? source.device : source.parent);
+  return !baseline_.holds(domains, parts_.energy->baseline.cache_ttl_sec);
+}
+
 Task<> Recorder::measure_rest(Devices devices, std::function<bool()> stop) {
   const double length = seconds_of_rest(devices);
-  for (const std::string& domain : domains_of(devices))
-    rest_tried_[domain] = parts_.clock->boottime();
+  const std::vector<std::string> domains = domains_of(devices);
+  for (const std::string& domain : domains) rest_tried_[domain] = parts_.clock->boottime();
   rest_disturbed_ = false;
   resting_ = true;
   auto recording = open(at_rest, TelemetryFile::How::afresh);
   co_await add_gpus(*recording, std::move(devices));
+  const bool learns = learns_from(*recording, domains);
   track(at_rest, std::move(recording));
   write_header(*recordings_.at(at_rest));
   const double until = parts_.clock->boottime() + length;
-  for (double left = 1; !stop() && (left = until - parts_.clock->boottime()) > 0;)
+  const auto ends = [&] { return !learns || stop() || rest_disturbed_; };
+  for (double left = 1; !ends() && (left = until - parts_.clock->boottime()) > 0;)
     co_await parts_.wake->wait(left);
   const campaign::TelemetryReading reading = co_await finish(at_rest, {});
   resting_ = false;
   const auto watts = campaign::mean_watts(*parts_.energy, reading);
-  if (stop()) rest_tried_.clear();
+  const bool whole = !stop() && !rest_disturbed_;
+  for (const std::string& domain : domains)
+    if (!whole) rest_tried_.erase(domain);
   try {
-    if (!watts.empty() && !stop() && !rest_disturbed_) baseline_.keep(watts);
+    if (!watts.empty() && whole && learns) baseline_.keep(watts);
   } catch (const std::system_error&) {
     // It is known all the same, only not to the next controller.
   }

@@ -52,15 +52,18 @@ class Recorder {
     std::optional<campaign::TelemetryRequest::Process> process;
   };
   Task<std::optional<campaign::TelemetryReading>> collect(const Attempt& attempt, What what);
-  // What its reading comes to in energy; nullopt where energy is off.
-  std::optional<campaign::EnergyRecord> energy(const campaign::TelemetryReading& reading,
-                                               const campaign::MeasureWindow& window,
-                                               const Devices& devices);
+  // What its reading comes to in energy, once, by the power at rest that was known when it began;
+  // nullopt where energy is off.
+  std::optional<campaign::EnergyRecord> energy(const Attempt& attempt,
+                                               const campaign::TelemetryReading& reading,
+                                               const campaign::MeasureWindow& window);
   // Before a run: how long the machine and the GPUs of the run are to be measured at rest, 0 = not
   // now (what is known is good enough, it has no counters, a run is under way, or no run is likely
   // to have energy); and that measurement, until `stop` says so at a wake.
   double seconds_of_rest(const Devices& devices) const;
   Task<> measure_rest(Devices devices, std::function<bool()> stop);
+  // While it lives the machine is not at rest, though no run has begun: one is made ready.
+  std::shared_ptr<void> busy();
   // Once a second: rows go to disk now and then, and a sensor that hangs is given up.
   void look();
 
@@ -74,6 +77,9 @@ class Recorder {
   std::vector<std::string> domains_of(const Devices& devices) const;
   Recording* find(const Attempt& attempt);
   void add_host_sources(Recording& recording);
+  void take_baseline(const Attempt& attempt);
+  void disturb_rest();
+  bool learns_from(const Recording& recording, std::vector<std::string> domains) const;
   void begin_thread();
   std::unique_ptr<Recording> open(const std::string& name, TelemetryFile::How how);
   void track(const std::string& name, std::unique_ptr<Recording> recording);
@@ -90,8 +96,10 @@ class Recorder {
   std::vector<Found> host_found_;        // rapl, hwmon: opened once, their sensors moved to
   std::vector<SensorPtr> host_sensors_;  // these
   std::map<std::string, std::unique_ptr<Recording>> recordings_;  // by attempt
+  std::map<std::string, campaign::EnergyBaseline> at_begin_;      // of each until its energy()
   bool energy_seen_ = false;                                      // a run of ours had it
-  bool rest_disturbed_ = false;               // a run began while the machine was measured at rest
+  bool rest_disturbed_ = false;  // something began while the machine was so measured
+  const std::shared_ptr<void> busy_ = std::make_shared<int>();  // of each busy()
   std::map<std::string, double> rest_tried_;  // domain -> boottime of the last try
   bool resting_ = false;                      // that is being measured
   std::unique_ptr<GpuLibrary> gpus_;          // once an attempt has had devices

@@ -98,7 +98,7 @@ class Opening {
     if (!nvml_) {
       auto opened = Nvml::open(from_.nvml);
       if (!opened.nvml) return opened.why;
-      nvml_ = std::move(opened.nvml);
+      nvml_ = Nvml::lasting(std::move(opened.nvml));
     }
     const auto handle = handle_of(*nvml_, chip.id);
     if (!handle) return handle.why;

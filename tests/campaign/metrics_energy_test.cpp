@@ -139,6 +139,15 @@ TEST_F(EnergyOfARun, MeanPowerIsThatOfAllDomains) {
   EXPECT_THAT(mean_watts(settings_, reading_), IsEmpty());
 }
 
+TEST_F(EnergyOfARun, MeanPowerOfSomeDomainsNeedsNoOthers) {
+  gpu("gpu0", "GPU-a");
+  reading_.record.sources.back().unavailable = "NVML does not list it";
+  EXPECT_THAT(mean_watts(settings_, reading_),
+              ElementsAre(Pair("package-0", 50), Pair("package-0.dram", 10)));
+  reading_.figures.front().mean.reset();
+  EXPECT_THAT(mean_watts(settings_, reading_), ElementsAre(Pair("package-0.dram", 10)));
+}
+
 TEST_F(EnergyOfARun, OfAGpuIsWhatItsCounterSays) {
   gpu("gpu0", "GPU-a");
   gpu_counter("gpu0", 600, 2);
@@ -160,8 +169,9 @@ TEST_F(EnergyOfARun, OfAGpuIsWhatItsCounterSays) {
 TEST_F(EnergyOfARun, WindowTooShortForOnePercentIsNoted) {
   gpu("gpu0", "GPU-a");
   gpu_counter("gpu0", 600, 30);
-  EXPECT_THAT(energy().notes, ElementsAre("the energy counter of GPU-a steps by 30 J: 600 J are "
-                                          "known to 10 %; for 1 % the window has to last 20 s"));
+  EXPECT_THAT(energy().notes,
+              ElementsAre("the energy counter of GPU-a was seen to step by 30 J: "
+                          "600 J are known to 10 %; for 1 % the window has to last 20 s"));
 }
 
 TEST_F(EnergyOfARun, CounterAndPowerThatDisagreeAreNoted) {
@@ -182,6 +192,22 @@ TEST_F(EnergyOfARun, PowerStandsInForACounterThatIsAbsentOrBeganAnew) {
   EXPECT_THAT(energy().notes, ElementsAre(HasSubstr("GPU-a has no energy counter")));
   reading_.figures[3].broken = "gpu0.energy_j began anew within the window";
   EXPECT_THAT(energy().notes, ElementsAre(HasSubstr("began anew within the window; its energy")));
+}
+
+TEST_F(EnergyOfARun, CounterThatMadeNoStepSaysNothing) {
+  gpu("gpu0", "GPU-a");
+  counter("gpu0.energy_j", 0);
+  gpu_power("gpu0", 150);
+  const EnergyRecord record = energy();
+  EXPECT_THAT(record.domains_j, Contains(Pair("GPU-a", 300)));
+  EXPECT_EQ(record.gpus.at(0).method, "power");
+  EXPECT_THAT(record.gpus.at(0).counter_j, Optional(0));
+  EXPECT_THAT(record.uncertainty_j, Optional(DoubleEq(15)));
+  EXPECT_THAT(record.notes, ElementsAre("GPU-a: its energy counter made no step within the window; "
+                                        "its energy is integrated from its power"));
+  EXPECT_THAT(mean_watts(settings_, reading_), Contains(Pair("GPU-a", 150)));
+  reading_.figures.pop_back();
+  EXPECT_EQ(energy().reason, "GPU-a: its energy counter made no step within the window");
 }
 
 TEST_F(EnergyOfARun, OfAGpuThatCannotBeReadIsNoneAtAll) {
@@ -205,6 +231,10 @@ TEST_F(EnergyOfARun, OfGpusAloneSaysWhatIsNotInTheSum) {
 TEST_F(EnergyOfARun, GpusThatAreNotSampledAreMissing) {
   devices_ = 1;
   EXPECT_THAT(energy().missing, ElementsAre(Pair("nvml", HasSubstr("does not name nvml"))));
+  settings_.sources = {"nvml"};
+  EXPECT_EQ(energy().reason, "telemetry.sources does not name nvml") << "and nothing else counts";
+  devices_ = 0;
+  EXPECT_THAT(energy().reason, HasSubstr("the run has no GPU"));
 }
 
 TEST_F(EnergyOfARun, SourcesDecideWhatIsCounted) {

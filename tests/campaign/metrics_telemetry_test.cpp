@@ -378,6 +378,21 @@ TEST_F(GpuFigures, ClockHasItsFirstAndLastFifth) {
   EXPECT_THAT(figure.last_fifth, Optional(DoubleNear(1800, 1e-6)));
 }
 
+TEST_F(GpuFigures, LevelThatNobodyWatchedIsToldApart) {
+  column({.name = "gpu0.hw_thermal", .unit = ""});
+  column({.name = "gpu0.sm_clock_mhz", .unit = "MHz"});
+  request_.window = {.seconds = 20, .begin_ns = at(10), .end_ns = at(30)};
+  begin();
+  for (double t = 9.9; t < 12.05; t += 0.1) row(t, {1, 2000});
+  for (double t = 28; t < 30.2; t += 0.1) row(t, {0, 1000});
+  end();
+  const TelemetryFigure held = read().figures.at(0);
+  EXPECT_NEAR(held.unwatched_s, 16, 0.01);
+  EXPECT_NEAR(held.watched_mean, 0.5, 0.01);
+  const TelemetryFigure clock = read().figures.at(1);
+  EXPECT_FALSE(clock.first_fifth || clock.last_fifth) << "half of each was not watched";
+}
+
 TEST_F(GpuFigures, JoulesBeforeAndAfterTheWindowAreThoseOfTheProcess) {
   column({.name = "gpu0.energy_j", .unit = "J", .counter = true});
   column({.name = "gpu0.power_w", .unit = "W"});
@@ -424,6 +439,18 @@ TEST_F(GpuFigures, PowersAddUpAndTheHottestCounts) {
   end();
   EXPECT_THAT(metric("gpu_power_mean_w"), Optional(DoubleNear(300, 1e-6)))
       << "two instances of one GPU have its power once";
+}
+
+TEST_F(GpuFigures, MemoryOfSeveralInstancesIsThatOfTheFullest) {
+  header_.sources = {
+      {.name = "gpu0", .kind = "NVML", .unavailable = "", .device = "MIG-a", .parent = "GPU-a"},
+      {.name = "gpu1", .kind = "NVML", .unavailable = "", .device = "MIG-b", .parent = "GPU-a"}};
+  for (const char* name : {"gpu0.memory_bytes", "gpu1.memory_bytes"})
+    column({.name = name, .unit = "B"});
+  begin();
+  for (const double t : {9.9, 10.4, 11.1}) row(t, {500, 900});
+  end();
+  EXPECT_THAT(metric("gpu_memory_peak_bytes"), Optional(900));
 }
 
 // As above, with a counter that is brought up to date every 20 to 100 ms, over windows as long as

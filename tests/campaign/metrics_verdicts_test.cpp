@@ -102,6 +102,18 @@ TEST_F(VerdictsOfARun, WhatCannotBeJudgedSaysWhy) {
   EXPECT_EQ(consequence().invalid_reason, "") << "unknown is not throttled";
 }
 
+TEST_F(VerdictsOfARun, WhatNobodyWatchedIsNotHeldAgainstTheRun) {
+  cause("gpu0.hw_thermal", 0.9);
+  reading_.figures.back().unwatched_s = 40;
+  reading_.figures.back().watched_mean = 0.03;
+  EXPECT_THAT(verdicts().held_down_s, ElementsAre(Pair("hw_thermal", DoubleEq(0.3))));
+  EXPECT_THAT(verdicts().throttled, IsEmpty());
+  EXPECT_THAT(verdicts().unavailable,
+              ElementsAre("GPU-a: hw_thermal: nobody watched for 40 s of the window"));
+  reading_.figures.back().watched_mean = 0.1;
+  EXPECT_THAT(verdicts().throttled, ElementsAre("hw_thermal")) << "a second of 50 was seen";
+}
+
 TEST_F(VerdictsOfARun, OthersProcessesAreCountedByDevice) {
   processes("gpu0", 1, 2);
   EXPECT_THAT(verdicts().foreign, ElementsAre(Pair("GPU-a", 2)));
@@ -115,6 +127,14 @@ TEST_F(VerdictsOfARun, DeviceThatNobodyOfTheRunWasSeenOnIsAnInvalidResult) {
   EXPECT_EQ(consequence().cls, FailureClass::invalid_result);
   EXPECT_EQ(consequence().message,
             "no process of the run was ever seen on GPU-a, which it was granted");
+}
+
+TEST_F(VerdictsOfARun, OthersThatCannotBeSeenHideNoUnusedDevice) {
+  processes("gpu0", 0, 0);
+  reading_.figures.back().seen.reset();
+  reading_.figures.back().column.unavailable = "/proc hides";
+  EXPECT_THAT(verdicts().unused, ElementsAre("GPU-a"));
+  EXPECT_THAT(verdicts().unavailable, ElementsAre("GPU-a: processes_foreign: /proc hides"));
 }
 
 TEST_F(VerdictsOfARun, DeviceThatWorkedOrWasHardlyLookedAtIsNotCalledUnused) {

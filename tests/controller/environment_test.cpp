@@ -6,6 +6,7 @@
 
 #include "campaign/state/files.hpp"
 #include "controller/environment/watch.hpp"
+#include "controller/gpu/bounded.hpp"
 #include "tests/support/container/loop.hpp"
 #include "tests/support/controller/gpu_support.hpp"
 
@@ -210,6 +211,17 @@ TEST_F(EnvironmentTest, ADriverThatHangsIsAskedOnceAndHoldsNothingUp) {
   EXPECT_LT(campaign::system_clock().boottime() - begin, 0.15);
   EXPECT_EQ(shown(second[0], "persistence"),
             "unavailable (not asked: the driver did not answer within 0.2 s before)");
+}
+
+TEST_F(EnvironmentTest, ADriverThatWouldHangWhenItIsClosedHoldsNobody) {
+  const NvmlScript script(set_up_gpus);
+  auto settings = std::make_unique<GpuSettings>(stub_library);
+  settings->read(made_devices({"GPU-a"}));
+  script.becomes(std::string(set_up_gpus) + "hang nvmlShutdown\n");
+  EXPECT_TRUE(gpu::within(30, [settings = std::move(settings)]() mutable {
+    settings.reset();
+    return true;
+  }));
 }
 
 TEST_F(EnvironmentTest, WhatChangesBetweenRunsIsANoteOfTheFirstThatSeesIt) {

@@ -27,7 +27,10 @@ class LeasedRunner : public Runner {
     attempt.devices = testing::made_devices({"GPU-a"});
     return runner_.prepare(attempt);
   }
-  Task<> make_ready(Attempt& attempt) override { return runner_.make_ready(attempt); }
+  Task<> make_ready(Attempt& attempt) override {
+    if (made_ready) made_ready();
+    return runner_.make_ready(attempt);
+  }
   Task<> warm_up(Attempt& attempt) override { return runner_.warm_up(attempt); }
   Task<> start(Attempt& attempt) override { return runner_.start(attempt); }
   Task<> adopt(Attempt& attempt) override { return runner_.adopt(attempt); }
@@ -35,6 +38,8 @@ class LeasedRunner : public Runner {
   Task<> stop(Attempt& attempt, const StopHow& how) override { return runner_.stop(attempt, how); }
   Task<> conclude(Attempt& attempt) override { return runner_.conclude(attempt); }
   Task<> remove(Attempt& attempt) override { return runner_.remove(attempt); }
+
+  std::function<void()> made_ready;
 
  private:
   Runner& runner_;
@@ -60,6 +65,9 @@ class VerdictOnARun : public ::testing::Test {
                                   .roots = {},
                                   .nvml = testing::stub_library});
     LeasedRunner runner(bench_->local());
+    runner.made_ready = [&] {
+      rest_when_ready_ = recorder.seconds_of_rest(testing::made_devices({"GPU-z"}));
+    };
     bench_->context().recorder = &recorder;
     bench_->context().runner_of = [&](const Attempt&) -> Runner& { return runner; };
     const SequenceEnd end = bench_->run();
@@ -73,6 +81,7 @@ class VerdictOnARun : public ::testing::Test {
 
   testing::NvmlScript script_{""};
   std::unique_ptr<Bench> bench_;
+  std::optional<double> rest_when_ready_;  // how long GPU-z was to be measured at rest then
 };
 
 constexpr char hot[] = "gpu 0 uuid=GPU-a power=300000 utilisation=99 reasons=64\n";
@@ -116,6 +125,12 @@ TEST_F(VerdictOnARun, OneBesideOthersOnItsDeviceIsContaminated) {
   script_.becomes(shared);
   EXPECT_EQ(run("").phase, RunPhase::completed);
   EXPECT_EQ(record("raw/one.c01").invalid_reason, "contaminated: shared device");
+}
+
+TEST_F(VerdictOnARun, WhileOneIsMadeReadyTheMachineIsNotAtRest) {
+  script_.becomes(hot);
+  run("}\nenergy: {enabled: true, baseline: {duration_sec: 1}");
+  EXPECT_EQ(rest_when_ready_, 0.0);
 }
 
 TEST_F(VerdictOnARun, OneThatNeverUsedItsDeviceHasAnInvalidResult) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "controller/gpu/bounded.hpp"
 #include "controller/gpu/nvml.hpp"
 #include "tests/support/controller/allocations.hpp"
 #include "tests/support/controller/gpu_support.hpp"
@@ -30,6 +31,7 @@ class GpuSensors : public ::testing::Test {
     request_.source = "gpu0";
     request_.processes = processes_;
     request_.clock = &campaign::system_clock();
+    process(1, 0, "/init.scope");
   }
   void write(const std::string& script) { script_.becomes(script); }
   const GpuLibrary& library(const std::string& name = testing::stub_library) {
@@ -154,6 +156,19 @@ TEST_F(GpuSensors, LibraryThatHangsWhenItIsOpenedHoldsNobody) {
   EXPECT_EQ(hanging.open(request_).source.unavailable, "NVML did not answer");
 }
 
+TEST_F(GpuSensors, LibraryThatWouldHangWhenItIsClosedHoldsNobody) {
+  write(busy_gpu);
+  auto held = std::make_shared<Found>(open());
+  std::shared_ptr<GpuLibrary> last = std::move(library_);
+  write(std::string(busy_gpu) + "hang nvmlShutdown\n");
+  auto let_go = [held = std::move(held), last = std::move(last)]() mutable {
+    held.reset();
+    last.reset();
+    return true;
+  };
+  EXPECT_TRUE(gpu::within(30, std::move(let_go)));
+}
+
 TEST_F(GpuSensors, WhileOneReadingHangsTheOthersSayThatTheLibraryIsBusy) {
   write(std::string(busy_gpu) + "gpu 1 uuid=GPU-b power=1\n");
   const std::shared_ptr<Sensor> first = open().sensor;
@@ -195,6 +210,52 @@ TEST_F(GpuSensors, ProcessesOfALocalRunDescendFromItsLauncher) {
   const std::vector<double> values = read();
   EXPECT_EQ(values[gpu_processes_own], 2);
   EXPECT_EQ(values[gpu_processes_foreign], 1);
+}
+
+// As with hidepid=1, where they are there and may not be read: here they are folders.
+TEST_F(GpuSensors, ProcessThatMayNotBeLookedAtIsNeitherGoneNorNobodys) {
+  write(std::string(busy_gpu) + "process 0 pid=11\n");
+  for (const char* file : {"/11/stat", "/11/cgroup"})
+    std::filesystem::create_directories(folder_.path() + file);
+  know({"0123abcd"});
+  const std::vector<double> values = read();
+  EXPECT_TRUE(std::isnan(values[gpu_processes_own]));
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign]));
+}
+
+// As with hidepid=2: what is not ours is not there, nor is the first process.
+TEST_F(GpuSensors, WhereProcIsHiddenOthersAreUnknownAndTheRunsOwnAreCounted) {
+  std::filesystem::remove_all(folder_.path() + "/1");
+  write(std::string(busy_gpu) + "process 0 pid=11\nprocess 0 pid=12\n");
+  know({"0123abcd"});
+  Found found = open();
+  EXPECT_THAT(found.columns[gpu_processes_foreign].unavailable, HasSubstr("hidepid"));
+  EXPECT_TRUE(std::isnan(read(*found.sensor)[gpu_processes_own])) << "11 may be the run's";
+  process(11, 1, "/docker/0123abcd");
+  const std::vector<double> values = read(*found.sensor);
+  EXPECT_EQ(values[gpu_processes_own], 1);
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign])) << "12 may be anybody's";
+  processes_->root = 10;
+  process(11, 9, "/");
+  EXPECT_TRUE(std::isnan(read()[gpu_processes_own])) << "who is between 11 and 10 is hidden";
+}
+
+TEST_F(GpuSensors, ProcessesOfALaunchedRunAreNotOthersUntilOneOfItsOwnIsSeen) {
+  write(std::string(busy_gpu) + "process 0 pid=11\n");
+  process(11, 1, "/docker/0123abcd");
+  processes_->elsewhere = true;
+  know({}, 10);
+  Found found = open();
+  std::vector<double> values = read(*found.sensor);
+  EXPECT_TRUE(std::isnan(values[gpu_processes_own])) << "11 may be of a daemon that was asked";
+  EXPECT_TRUE(std::isnan(values[gpu_processes_foreign]));
+  write(std::string(busy_gpu) + "process 0 pid=11\nprocess 0 pid=12\n");
+  process(12, 10, "/");
+  values = read(*found.sensor);
+  EXPECT_EQ(values[gpu_processes_own], 1);
+  EXPECT_EQ(values[gpu_processes_foreign], 1) << "its processes do descend from its launcher";
+  write(busy_gpu);
+  EXPECT_EQ(read()[gpu_processes_foreign], 0) << "nobody is there at all";
 }
 
 TEST_F(GpuSensors, OnceTheRunWasSeenProcessesAreLookedAtOnceASecond) {

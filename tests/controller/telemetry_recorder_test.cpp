@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <thread>
 
 #include "campaign/metrics/verdicts.hpp"
+#include "campaign/state/files.hpp"
 #include "tests/support/container/loop.hpp"
 #include "tests/support/controller/gpu_support.hpp"
 #include "tests/support/controller/supervision.hpp"
@@ -21,10 +23,26 @@ namespace controller::telemetry {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::Ge;
+using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::Le;
+
+// Counts how often other threads look at it: the sampler does once or twice for a row, and once
+// more where it looks at the processes of a GPU.
+class SeenClock : public campaign::Clock {
+ public:
+  double utc() const override { return campaign::system_clock().utc(); }
+  double boottime() const override { return campaign::system_clock().boottime(); }
+  std::int64_t monotonic_ns() const override {
+    looks_ += std::this_thread::get_id() != test_;
+    return campaign::system_clock().monotonic_ns();
+  }
+  std::string boot_id() const override { return campaign::system_clock().boot_id(); }
+  int rows() const { return looks_ / 3; }  // at least
+
+ private:
+  const std::thread::id test_ = std::this_thread::get_id();
+  mutable std::atomic<int> looks_ = 0;
+};
 
 class RecorderTest : public ::testing::Test {
  protected:
@@ -33,7 +51,7 @@ class RecorderTest : public ::testing::Test {
     folder_ = mkdtemp(path.data());
     settings_.interval_ms = 20;
     energy_.allow_process_window = true;
-    energy_.baseline.duration_sec = 0.4;
+    energy_.baseline.duration_sec = 0.3;
   }
   ~RecorderTest() override {
     recorder_.reset();
@@ -68,7 +86,7 @@ class RecorderTest : public ::testing::Test {
                         .energy = &energy_,
                         .baseline_file = folder_ / "baseline.json",
                         .host_name = "h",
-                        .clock = &campaign::system_clock(),
+                        .clock = &clock_,
                         .results = {folder_ / "results"},
                         .host = &supervision_.host(),
                         .wake = &wake_,
@@ -88,15 +106,33 @@ class RecorderTest : public ::testing::Test {
     attempt.run = "a.c01";
     attempt.pid = ::getpid();
     attempt.devices = devices_;
+    attempt.runner = &runner_;
     return attempt;
   }
-  campaign::TelemetryReading recorded(double seconds) {
-    const Attempt one = attempt();
-    loop_.run(recorder().begin(one));
-    loop_.run(recorder().started(one));
-    loop_.run(container::sleep_for(seconds));
-    recorder().ended(one);
-    return *loop_.run(recorder().collect(one, {}));
+  // Until so many more rows were read, or more.
+  void rows(int more) {
+    for (const int until = clock_.rows() + more; clock_.rows() < until;)
+      loop_.run(container::sleep_for(0.001));
+  }
+  void start() {
+    loop_.run(recorder().begin(attempt()));
+    rows(1);
+    loop_.run(recorder().started(attempt()));
+    started_ = campaign::system_clock().boottime();
+  }
+  campaign::TelemetryReading finish() {
+    lasted_ = campaign::system_clock().boottime() - started_;
+    recorder().ended(attempt());
+    return *loop_.run(recorder().collect(attempt(), {}));
+  }
+  campaign::TelemetryReading recorded(int count = 5) {
+    start();
+    rows(count);
+    return finish();
+  }
+  // Of the attempt that was recorded last.
+  auto energy_of(const campaign::TelemetryReading& reading) {
+    return recorder().energy(attempt(), reading, {.seconds = lasted_});
   }
   static bool stop_never() { return false; }
   void measure_rest() { loop_.run(recorder().measure_rest(devices_, stop_never)); }
@@ -108,13 +144,16 @@ class RecorderTest : public ::testing::Test {
   campaign::Telemetry settings_;
   campaign::Energy energy_;
   Recorder::Devices devices_;
+  campaign::Runner runner_;
   double patience_ = 20;
+  double started_ = 0, lasted_ = 0;  // the last one that was recorded
+  SeenClock clock_;
   std::jthread counting_;
   std::unique_ptr<Recorder> recorder_;
 };
 
 TEST_F(RecorderTest, ProcessIsRecordedFromBeforeItsStartToAfterItsEnd) {
-  const campaign::TelemetryReading reading = recorded(0.3);
+  const campaign::TelemetryReading reading = recorded();
   EXPECT_EQ(reading.record.status, "complete") << reading.record.reason;
   EXPECT_GE(reading.record.samples, 5u);
   EXPECT_EQ(reading.record.sources.front().kind, "/proc sums");
@@ -127,7 +166,7 @@ TEST_F(RecorderTest, ProcessIsRecordedFromBeforeItsStartToAfterItsEnd) {
 
 TEST_F(RecorderTest, WithoutSaveTheFileGoes) {
   settings_.save = false;
-  EXPECT_EQ(recorded(0.1).record.status, "complete");
+  EXPECT_EQ(recorded().record.status, "complete");
   EXPECT_TRUE(fs::is_empty(folder_ / "results/telemetry"));
 }
 
@@ -160,25 +199,25 @@ TEST_F(RecorderTest, AttemptThatRanBeforeGoesOnInItsFileAndIsPartial) {
 TEST_F(RecorderTest, FolderThatCannotBeWrittenFailsNothing) {
   fs::create_directories(folder_ / "results");
   std::ofstream(folder_ / "results/telemetry") << "a file";
-  const campaign::TelemetryReading reading = recorded(0.1);
+  const campaign::TelemetryReading reading = recorded();
   EXPECT_EQ(reading.record.status, "unavailable");
   EXPECT_THAT(reading.record.reason, HasSubstr("telemetry"));
 }
 
 TEST_F(RecorderTest, EnergyIsTheGrowthOfTheCountersLessThePowerAtRest) {
   add_rapl(50);
-  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.4);
+  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.3);
   measure_rest();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
-  const campaign::TelemetryReading reading = recorded(0.5);
-  const campaign::MeasureWindow window{.seconds = 0.25};
-  const auto energy = recorder().energy(reading, window, devices_);
+  const campaign::TelemetryReading reading = recorded(15);
+  const double seconds = lasted_ / 2;  // so that some is left of it
+  const auto energy = recorder().energy(attempt(), reading, {.seconds = seconds});
   ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
-  EXPECT_THAT(*energy->raw_j, AllOf(Ge(20), Le(40)));
-  EXPECT_NEAR(*energy->baseline_power_w, 50, 2.5);
+  EXPECT_NEAR(*energy->raw_j, 50 * lasted_, 10 * lasted_);
+  EXPECT_NEAR(*energy->baseline_power_w, 50, 5);
   EXPECT_EQ(energy->baseline_method, "fresh");
-  EXPECT_NEAR(*energy->adjusted_j, *energy->raw_j - *energy->baseline_power_w * 0.25, 1e-9);
-  EXPECT_EQ(recorder().energy(reading, window, devices_)->baseline_method, "cached");
+  EXPECT_NEAR(*energy->adjusted_j, *energy->raw_j - *energy->baseline_power_w * seconds, 1e-9);
+  EXPECT_EQ(energy_of(recorded())->baseline_method, "cached");
   EXPECT_TRUE(fs::exists(folder_ / "baseline.json"));
 }
 
@@ -187,8 +226,17 @@ TEST_F(RecorderTest, NextControllerUsesThePowerAtRestAgain) {
   measure_rest();
   renew();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_method,
-            "cached");
+  EXPECT_EQ(energy_of(recorded())->baseline_method, "cached");
+}
+
+TEST_F(RecorderTest, PowerAtRestThatIsTooOldOnlyWhenTheRunEndsServesIt) {
+  add_rapl(50);
+  measure_rest();
+  const campaign::TelemetryReading reading = recorded();
+  energy_.baseline.cache_ttl_sec = 0;
+  const auto energy = energy_of(reading);
+  EXPECT_EQ(energy->baseline_method, "fresh");
+  EXPECT_TRUE(energy->adjusted_j) << energy->reason;
 }
 
 TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
@@ -197,8 +245,7 @@ TEST_F(RecorderTest, PowerAtRestOfAnotherHostOrTooOldIsMeasuredAnew) {
   energy_.baseline.cache_ttl_sec = 0;
   renew();
   EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
-  EXPECT_EQ(recorder().energy(recorded(0.1), {.seconds = 0.1}, devices_)->baseline_method,
-            "unavailable");
+  EXPECT_EQ(energy_of(recorded())->baseline_method, "unavailable");
   energy_.baseline.cache_ttl_sec = 3600;
   renew();
   std::ofstream(folder_ / "baseline.json")
@@ -231,7 +278,23 @@ TEST_F(RecorderTest, RunThatBeginsMeanwhileSpoilsTheMeasurement) {
     return false;
   }));
   EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is under way";
   EXPECT_TRUE(loop_.run(recorder().collect(attempt(), {})));
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0) << "the next pause is tried";
+}
+
+TEST_F(RecorderTest, RunThatIsMadeReadySpoilsTheMeasurementAndEndsItAtOnce) {
+  add_rapl(50);
+  energy_.baseline.duration_sec = 3600;
+  std::shared_ptr<void> busy;
+  loop_.run(recorder().measure_rest(devices_, [&] {
+    if (!busy) busy = recorder().busy();
+    return false;
+  }));
+  EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
+  EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is not ready yet";
+  busy.reset();
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0);
 }
 
 // A GPU by the stand-in library, whose power goes up and down from now on.
@@ -259,7 +322,7 @@ class GpuRecorder : public RecorderTest {
 
 TEST_F(GpuRecorder, HeaderNamesTheDeviceAndItsFiguresAreMetrics) {
   script_.becomes(gpu(0, "GPU-a", "power=70500 temperature=41 utilisation=20"));
-  const campaign::TelemetryReading reading = recorded(0.2);
+  const campaign::TelemetryReading reading = recorded();
   EXPECT_EQ(reading.record.status, "complete") << reading.record.reason;
   EXPECT_THAT(header(), HasSubstr(R"("name":"gpu0","kind":"NVML","device":"GPU-a")"));
   EXPECT_THAT(header(), HasSubstr(R"("name":"gpu0.power_w","unit":"W","kind":"level"})"));
@@ -274,25 +337,25 @@ TEST_F(GpuRecorder, WithoutDevicesTheLibraryIsNotOpened) {
   script_.becomes("hang nvmlInit_v2\n");
   devices_.clear();
   settings_.sources = {"auto"};
-  for (const auto& source : recorded(0.1).record.sources) EXPECT_EQ(source.device, "");
+  for (const auto& source : recorded().record.sources) EXPECT_EQ(source.device, "");
 }
 
 // A machine under load may be late at an edge of the window, once.
 TEST_F(GpuRecorder, EnergyOfAScriptedPowerCurveIsItsIntegral) {
-  constexpr double mean = 300, swing = 200, period = 0.7, allowed = 0.005;
+  constexpr double mean = 300, swing = 200, period = 0.3, allowed = 0.005;
   const auto joules = [&](double t) {
     const double turn = 2 * std::numbers::pi / period;
     return mean * t + swing * (1 - std::cos(turn * t)) / turn;
   };
+  settings_.interval_ms = 5;
   double error = 1;
   for (int round = 0; round < 4 && error > allowed; ++round) {
     const std::int64_t begin = campaign::system_clock().monotonic_ns();
-    script_.becomes(origin(begin) + gpu(0, "GPU-a", "power=sine:300000:200000:0.7 energy_step=1"));
+    script_.becomes(origin(begin) + gpu(0, "GPU-a", "power=sine:300000:200000:0.3 energy_step=1"));
     const Attempt one = attempt();
-    loop_.run(recorder().begin(one));
-    loop_.run(recorder().started(one));
+    start();
     const auto from = campaign::system_clock().monotonic_ns() + 30'000'000;
-    loop_.run(container::sleep_for(1.5));
+    rows(100);
     const auto until = campaign::system_clock().monotonic_ns() - 30'000'000;
     recorder().ended(one);
     const double seconds = static_cast<double>(until - from) * 1e-9;
@@ -301,7 +364,7 @@ TEST_F(GpuRecorder, EnergyOfAScriptedPowerCurveIsItsIntegral) {
                                          .begin_ns = from,
                                          .end_ns = until};
     const auto reading = loop_.run(recorder().collect(one, {.window = window, .process = {}}));
-    const auto energy = recorder().energy(*reading, window, devices_);
+    const auto energy = recorder().energy(one, *reading, window);
     ASSERT_TRUE(energy && energy->raw_j) << energy->reason;
     EXPECT_EQ(energy->gpus.at(0).method, "counter");
     const double expected = joules(static_cast<double>(until - begin) * 1e-9) -
@@ -313,55 +376,58 @@ TEST_F(GpuRecorder, EnergyOfAScriptedPowerCurveIsItsIntegral) {
 }
 
 TEST_F(GpuRecorder, CounterThatWrapsIsFollowedAndOneThatBeginsAnewGivesWayToThePower) {
-  // 2^32 millijoules, met after 100 W for 0.1 s.
+  // 2^32 millijoules, met after 100 W for 0.01 s.
   script_.becomes(origin(campaign::system_clock().monotonic_ns()) +
                   gpu(0, "GPU-a",
-                      "power=100000 energy_step=1 energy_start=4294957296 "
+                      "power=100000 energy_step=1 energy_start=4294966296 "
                       "energy_wraps=4294967296"));
   settings_.sources = {"nvml"};
-  auto energy = recorder().energy(recorded(0.4), {.seconds = 0.4}, devices_);
+  auto energy = energy_of(recorded());
   ASSERT_TRUE(energy->raw_j) << energy->reason;
   EXPECT_EQ(energy->gpus.at(0).method, "counter");
-  EXPECT_THAT(*energy->raw_j, AllOf(Ge(38), Le(400)));
-  script_.becomes(
-      origin(campaign::system_clock().monotonic_ns()) +
-      gpu(0, "GPU-a", "power=100000 energy_step=1 energy_start=50000000 energy_reset=0.5"));
-  energy = recorder().energy(recorded(0.9), {.seconds = 0.4}, devices_);
+  EXPECT_NEAR(*energy->raw_j, 100 * lasted_, 20 * lasted_);
+  const auto from = [&](const std::string& start) {
+    script_.becomes(origin(campaign::system_clock().monotonic_ns()) +
+                    gpu(0, "GPU-a", "power=100000 energy_step=1 energy_start=" + start));
+  };
+  from("50000000");
+  start();
+  rows(5);
+  from("0");
+  rows(5);
+  energy = energy_of(finish());
   ASSERT_TRUE(energy->raw_j) << energy->reason;
   EXPECT_EQ(energy->gpus.at(0).method, "power");
-  EXPECT_NEAR(*energy->raw_j, 40, 1e-6);
+  EXPECT_NEAR(*energy->raw_j, 100 * lasted_, 1e-6);
   EXPECT_THAT(energy->notes.at(0), HasSubstr("began anew"));
 }
 
 TEST_F(GpuRecorder, ReadingThatHangsStallsNoRun) {
   settings_.sources = {"auto"};
   script_.becomes(gpu(0, "GPU-a", "power=70500"));
-  const Attempt one = attempt();
-  loop_.run(recorder().begin(one));
-  loop_.run(recorder().started(one));
-  loop_.run(container::sleep_for(0.1));
+  start();
+  rows(5);
   script_.becomes(gpu(0, "GPU-a", "power=70500") + "hang nvmlDeviceGetPowerUsage\n");
-  loop_.run(container::sleep_for(0.1));
-  recorder().look();
-  loop_.run(container::sleep_for(0.1));
-  recorder().look();
-  loop_.run(container::sleep_for(0.3));
+  while (!supervision_.host().find("telemetry 2")) {
+    loop_.run(container::sleep_for(0.1));
+    recorder().look();
+  }
+  rows(5);
   const double begin = campaign::system_clock().boottime();
-  recorder().ended(one);
-  const auto reading = loop_.run(recorder().collect(one, {}));
+  const campaign::TelemetryReading reading = finish();
   EXPECT_LT(campaign::system_clock().boottime() - begin, 5);
-  for (const auto& source : reading->record.sources) {
+  for (const auto& source : reading.record.sources) {
     if (source.name == "gpu0") EXPECT_EQ(source.unavailable, "a reading did not come back");
     if (source.name == "payload") EXPECT_EQ(source.unavailable, "");
   }
-  EXPECT_GE(reading->record.samples, 5u) << "the others go on";
+  EXPECT_GE(reading.record.samples, 10u) << "the others go on";
 }
 
 TEST_F(GpuRecorder, LibraryThatDoesNotAnswerIsWaitedForOnceAndNotLong) {
   settings_.sources = {"auto"};
   patience_ = 1;
   script_.becomes("hang nvmlInit_v2\n");
-  const campaign::TelemetryReading reading = recorded(0.1);
+  const campaign::TelemetryReading reading = recorded();
   EXPECT_EQ(reading.record.status, "complete") << reading.record.reason;
   const double begin = campaign::system_clock().boottime();
   const Attempt next = attempt();
@@ -374,10 +440,10 @@ TEST_F(GpuRecorder, LibraryThatDoesNotAnswerIsWaitedForOnceAndNotLong) {
 
 TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
   script_.becomes(gpu(0, "GPU-a", "power=60000") + gpu(1, "GPU-b", "power=80000"));
-  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.4);
+  ASSERT_DOUBLE_EQ(recorder().seconds_of_rest(devices_), 0.3);
   measure_rest();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is known now";
-  const auto energy = recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_);
+  const auto energy = energy_of(recorded());
   EXPECT_EQ(energy->baseline_method, "fresh");
   EXPECT_NEAR(*energy->baseline_power_w, 60, 1e-6);
   EXPECT_NEAR(*energy->adjusted_j, 0, 0.1);
@@ -387,17 +453,39 @@ TEST_F(GpuRecorder, PowerAtRestIsThatOfTheRunsDevicesAndKeptByDevice) {
   devices_ = testing::made_devices({"GPU-a", "GPU-b"});
   renew();
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "both are known, to the next one too";
-  EXPECT_NEAR(*recorder().energy(recorded(0.2), {.seconds = 0.2}, devices_)->baseline_power_w, 140,
-              1e-6);
+  EXPECT_NEAR(*energy_of(recorded())->baseline_power_w, 140, 1e-6);
+}
+
+TEST_F(GpuRecorder, DeviceThatCannotBeReadCostsNoMeasurement) {
+  settings_.sources = {"nvml", "rapl"};
+  energy_.baseline.duration_sec = 3600;
+  script_.becomes(gpu(0, "GPU-b", "power=80000"));
+  measure_rest();
+  EXPECT_FALSE(fs::exists(folder_ / "baseline.json")) << "nothing was measured";
+  renew();
+  add_rapl(50);
+  energy_.baseline.duration_sec = 0.3;
+  measure_rest();
+  EXPECT_THAT(campaign::read_file(folder_ / "baseline.json"), HasSubstr("package-0"));
 }
 
 TEST_F(GpuRecorder, OurOwnProcessOnTheDeviceIsNotForeign) {
   settings_.sources = {"payload", "nvml"};
   script_.becomes(gpu(0, "GPU-a", "power=1") + "process 0 pid=" + std::to_string(::getpid()) +
                   "\nprocess 0 pid=1\n");
-  const auto verdicts = campaign::judge_gpus(recorded(0.3), 0.3);
+  const auto verdicts = campaign::judge_gpus(recorded(), lasted_);
   EXPECT_EQ(verdicts->foreign.at("GPU-a"), 1) << "init is somebody else's";
   EXPECT_TRUE(verdicts->unused.empty());
+}
+
+TEST_F(GpuRecorder, ProcessesThatALaunchedRunLeftToADaemonAreNotForeign) {
+  settings_.sources = {"payload", "nvml"};
+  script_.becomes(gpu(0, "GPU-a", "power=1") + "process 0 pid=1\n");
+  runner_.launch = {"docker", "run"};
+  const auto verdicts = campaign::judge_gpus(recorded(), lasted_);
+  EXPECT_TRUE(verdicts->foreign.empty());
+  EXPECT_TRUE(verdicts->unused.empty());
+  EXPECT_THAT(verdicts->unavailable, Contains(HasSubstr("processes_foreign")));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <future>
 
+#include "controller/gpu/bounded.hpp"
 #include "controller/thermal/thermometer.hpp"
 #include "tests/support/container/loop.hpp"
 #include "tests/support/controller/gpu_support.hpp"
@@ -63,6 +64,18 @@ TEST_F(Thermal, ChipsOfInstancesAreTheGpusThatTheyArePartOf) {
   EXPECT_EQ(chips[0].label, "GPU 0");
   EXPECT_EQ(chips[1].id, "GPU-b");
   EXPECT_EQ(chips[1].label, "GPU 1");
+}
+
+TEST_F(Thermal, LibraryThatWouldHangWhenItIsClosedHoldsNobody) {
+  constexpr char one_gpu[] = "gpu 0 uuid=GPU-a temperature=41\n";
+  const NvmlScript script(one_gpu);
+  auto found = open_temperatures(sources_, chips_of(made_devices({"GPU-a"})));
+  ASSERT_TRUE(found.sensor) << found.source.unavailable;
+  script.becomes(std::string(one_gpu) + "hang nvmlShutdown\n");
+  EXPECT_TRUE(gpu::within(30, [sensor = std::move(found.sensor)]() mutable {
+    sensor.reset();
+    return true;
+  }));
 }
 
 TEST_F(Thermal, NvidiaChipsAreFoundByUuid) {

@@ -168,7 +168,7 @@ int list_processes(Work work, const char* call, void* device, ProcessList into) 
 
 NVML_CALL(int, "nvmlInit_v2", init, ()) { return begin(*read_script(), "nvmlInit_v2", "*"); }
 
-NVML_CALL(int, "nvmlShutdown", shutdown, ()) { return success; }
+NVML_CALL(int, "nvmlShutdown", shutdown, ()) { return begin(*read_script(), "nvmlShutdown", "*"); }
 
 NVML_CALL(const char*, "nvmlErrorString", error_string, (int code)) {
   switch (code) {
