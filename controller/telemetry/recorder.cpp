@@ -190,9 +190,14 @@ void Recorder::write_header(Recording& recording) {
   recording.started_ns = parts_.clock->monotonic_ns();
 }
 
+// Its file is being placed beside its results, where another one would take its place.
+bool Recorder::is_decided(const Attempt& attempt) const {
+  return attempt.started && campaign::decided_record(parts_.results, attempt.run, attempt.number);
+}
+
 Task<> Recorder::begin(const Attempt& attempt) {
   rest_disturbed_ = true;
-  if (attempt.pilot) co_return;
+  if (attempt.pilot || is_decided(attempt)) co_return;
   auto recording = open(attempt.name(),
                         attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
   if (parts_.settings->reads("payload")) {
