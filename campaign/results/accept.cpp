@@ -17,8 +17,8 @@ constexpr const char* moved_in[] = {"config.yaml",       "stdout.log",        "s
                                     "server.stdout.log", "server.stderr.log", "telemetry.jsonl"};
 constexpr std::int64_t largest_record = std::int64_t{16} << 20;
 
-std::optional<RunRecord> record_in(int folder) {
-  const Fd fd = open_regular(folder, "run.json");
+std::optional<RunRecord> record_in(int folder, const std::string& name = "run.json") {
+  const Fd fd = open_regular(folder, name);
   if (!fd) return std::nullopt;
   try {
     return read_run_record(read_all(fd.get(), largest_record));
@@ -29,6 +29,11 @@ std::optional<RunRecord> record_in(int folder) {
 
 bool same_attempt(const std::optional<RunRecord>& found, const RunRecord& record) {
   return found && found->run == record.run && found->attempt == record.attempt;
+}
+
+std::optional<RunRecord> record_at(const std::filesystem::path& path) {
+  const Fd folder = open_folder(path.parent_path());
+  return folder ? record_in(folder.get(), path.filename()) : std::nullopt;
 }
 
 // Everything that accepting and keeping share: where the attempt's things are.
@@ -73,11 +78,11 @@ class Acceptance : Step {
     stage();
     const Fd folder = open_folder(staged_);
     if (!folder) throw std::system_error(errno, std::generic_category(), staged_.string());
+    place_ours(folder.get(), "run.json", write_run_record(record_));
     take_ours(folder.get());
     const AttemptFiles files(staged_);
     sync_content(files);
     mark(files, folder.get());
-    place_ours(folder.get(), "run.json", write_run_record(record_));
     sync_all(folder.get(), staged_);
     rename_exclusively(staged_, raw_);
     reached_("renamed");
@@ -148,6 +153,7 @@ class Keeping : Step {
 
   void run() {
     make_durable_folder(staged_.parent_path());
+    decide();
     const Fd folder = own_folder();
     for (const char* name : moved_in) {
       if (!open_regular(ours(name))) continue;
@@ -162,6 +168,18 @@ class Keeping : Step {
   }
 
  private:
+  void decide() const {
+    const auto path = request_.folder.keeping(request_.attempt);
+    auto temporary = path;
+    temporary += ".new";
+    make_durable_folder(path.parent_path());
+    const Fd folder = open_folder(path.parent_path());
+    if (!folder) throw std::system_error(errno, std::generic_category(), path.string());
+    place({.folder = folder.get(), .name = path.filename(), .temporary = temporary},
+          write_run_record(record_), reached_);
+    sync_all(folder.get(), path);
+  }
+
   Fd own_folder() const {
     if (is_there(staged_) && !is_there(attempt_)) rename_exclusively(staged_, attempt_);
     struct stat info{};
@@ -213,6 +231,20 @@ void keep_failed_attempt(const CollectRequest& request, const RunRecord& record,
 
 void keep_failed_attempt(const CollectRequest& request, const RunRecord& record) {
   keep_failed_attempt(request, record, StepHook(nothing));
+}
+
+std::optional<RunRecord> decided_record(const ResultsFolder& folder, const std::string& run,
+                                        int attempt) {
+  const std::string name = attempt_name(run, attempt);
+  const RunRecord wanted{.run = run, .attempt = attempt};
+  for (const auto& path : {folder.keeping(name), folder.accepting(name) / "run.json"})
+    if (auto record = record_at(path); same_attempt(record, wanted)) return record;
+  return std::nullopt;
+}
+
+void forget_decision(const ResultsFolder& folder, const std::string& attempt) {
+  std::error_code left;
+  std::filesystem::remove(folder.keeping(attempt), left);
 }
 
 }  // namespace campaign

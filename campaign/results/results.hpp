@@ -25,6 +25,10 @@ struct ResultsFolder {
   std::filesystem::path accepting(const std::string& attempt) const {
     return folder / "accepting" / attempt;
   }
+  // The record of an attempt that is being kept as failed, until that is journalled.
+  std::filesystem::path keeping(const std::string& attempt) const {
+    return folder / "keeping" / (attempt + ".json");
+  }
   std::filesystem::path ctl(const std::string& attempt) const { return folder / "ctl" / attempt; }
   // What the sampler read, until it is placed: ctl/ is mounted where a payload reaches it.
   std::filesystem::path telemetry(const std::string& attempt) const {
@@ -125,8 +129,8 @@ struct Verdict {
 // be read.
 Verdict verify_attempt(const CollectRequest& request, const Outcome* outcome);
 
-// Moves the attempt to accepting/, places ours there (config.yaml and logs out of ctl/, markers
-// with hashes, run.json), fsyncs everything, renames it to raw/<run> and fsyncs both folders.
+// Moves the attempt to accepting/, places ours there (run.json, config.yaml and logs out of ctl/,
+// markers with hashes), fsyncs everything, renames it to raw/<run> and fsyncs both folders.
 // `record` is written as run.json, with the stage metrics that its stages know. Idempotent after a
 // kill at any instant; never overwrites another attempt's result. The launcher's outcome.json stays
 // in ctl/. Precondition: verify_attempt found nothing wrong. Throws std::system_error (disk full)
@@ -135,6 +139,12 @@ void accept_attempt(const CollectRequest& request, const RunRecord& record);
 // A failed or interrupted attempt keeps its logs and record in attempts/<run>.a<n>. A payload's
 // file under one of our names is renamed to <name>.payload. Idempotent. Throws like accept_attempt.
 void keep_failed_attempt(const CollectRequest& request, const RunRecord& record);
+// Both put the record where no payload reaches it before they move anything: after a kill it says
+// what was decided. nullopt: nothing was, and everything lies where it can be decided again.
+std::optional<RunRecord> decided_record(const ResultsFolder& folder, const std::string& run,
+                                        int attempt);
+// Once the failure is journalled. A file that stays does no harm.
+void forget_decision(const ResultsFolder& folder, const std::string& attempt);
 // raw/<run> exists with a whole run.json: that record. Verifies markers and hashes; throws
 // std::runtime_error when they do not match.
 std::optional<RunRecord> accepted_record(const ResultsFolder& folder, const std::string& run);

@@ -176,9 +176,12 @@ class CollectStage : public Stage {
       settle_pilot(context, attempt);
       co_return;
     }
-    campaign::RunRecord record = record_of(context, attempt);
-    co_await add_telemetry(context, attempt, record);
-    judge_by_gpus(context, attempt, record);
+    std::optional<campaign::RunRecord> decided = decided_before(context, attempt);
+    campaign::RunRecord record = decided ? std::move(*decided) : record_of(context, attempt);
+    if (!decided) {
+      co_await add_telemetry(context, attempt, record);
+      judge_by_gpus(context, attempt, record);
+    }
     if (attempt.cls == FailureClass::none) {
       campaign::accept_attempt(collect_request(context, attempt), record);
       if (context.watch) context.watch->told(record.notes);
@@ -188,9 +191,25 @@ class CollectStage : public Stage {
     std::map<std::string, double> stages = attempt.stages;
     stages["collect"] = context.clock->boottime() - begin;
     journal_end(context, attempt, std::move(stages));
+    if (attempt.cls != FailureClass::none)
+      campaign::forget_decision(context.results, attempt.name());
   }
 
  private:
+  // What a controller had decided that was killed before it was journalled. Files have been moved
+  // since, so it is not decided again; a success whose files are no longer whole is none.
+  static std::optional<campaign::RunRecord> decided_before(const RunContext& context,
+                                                           Attempt& attempt) {
+    if (!attempt.resumed) return std::nullopt;
+    auto decided = campaign::decided_record(context.results, attempt.run, attempt.number);
+    if (!decided || (decided->cls == FailureClass::none && attempt.cls != FailureClass::none))
+      return std::nullopt;
+    attempt.cls = decided->cls;
+    attempt.message = decided->message;
+    if (attempt.cls == FailureClass::none) attempt.invalid_reason = decided->invalid_reason;
+    return decided;
+  }
+
   static Task<> add_telemetry(RunContext& context, const Attempt& attempt,
                               campaign::RunRecord& record) {
     if (!context.recorder) co_return;

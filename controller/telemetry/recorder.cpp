@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "controller/supervise/thread_executor.hpp"
 #include "controller/telemetry/gpu_sensors.hpp"
@@ -31,6 +32,22 @@ Found unavailable(campaign::TelemetrySource source,
 bool is_gone(int failure) { return failure == ENOENT || failure == ENODEV || failure == ESRCH; }
 
 constexpr char at_rest[] = "at rest";  // no attempt has this name
+
+bool has_ended(const std::filesystem::path& file) {
+  constexpr std::streamoff longest_line = 1 << 16;
+  std::ifstream in(file, std::ios::binary | std::ios::ate);
+  const std::streamoff size = in ? std::streamoff{in.tellg()} : 0;
+  in.seekg(std::max<std::streamoff>(0, size - longest_line));
+  std::string last;
+  for (std::string line; std::getline(in, line);) last = in.eof() ? "" : line;
+  return last.starts_with("{\"end\":");
+}
+
+// By a controller that was killed afterwards: nothing is left to sample.
+bool was_sampled(const campaign::ResultsFolder& results, const Attempt& attempt) {
+  return attempt.started && has_ended(results.telemetry(attempt.name())) &&
+         campaign::read_outcome(results.ctl(attempt.name()));
+}
 
 bool by_container(const Attempt& attempt) { return !attempt.container_name.empty(); }
 
@@ -209,9 +226,14 @@ std::shared_ptr<void> Recorder::busy() {
   return busy_;
 }
 
+// Its file is being placed beside its results, where another one would take its place.
+bool Recorder::is_decided(const Attempt& attempt) const {
+  return attempt.started && campaign::decided_record(parts_.results, attempt.run, attempt.number);
+}
+
 Task<> Recorder::begin(const Attempt& attempt) {
   disturb_rest();
-  if (attempt.pilot) co_return;
+  if (attempt.pilot || is_decided(attempt) || was_sampled(parts_.results, attempt)) co_return;
   take_baseline(attempt);
   auto recording = open(attempt.name(),
                         attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
@@ -312,9 +334,15 @@ Task<campaign::TelemetryReading> Recorder::finish(std::string name, What what) {
 
 Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt& attempt,
                                                                   What what) {
-  if (!find(attempt)) co_return std::nullopt;
-  std::optional<campaign::TelemetryReading> reading =
-      co_await finish(attempt.name(), std::move(what));
+  std::optional<campaign::TelemetryReading> reading;
+  if (find(attempt))
+    reading = co_await finish(attempt.name(), std::move(what));
+  else if (was_sampled(parts_.results, attempt))
+    reading = campaign::read_telemetry({.file = parts_.results.telemetry(attempt.name()),
+                                        .window = std::move(what.window),
+                                        .process = what.process});
+  else
+    co_return std::nullopt;
   std::error_code error;
   if (!parts_.settings->save)
     std::filesystem::remove(parts_.results.telemetry(attempt.name()), error);

@@ -39,7 +39,7 @@ class Recorder {
 
   using Devices = std::vector<gpu::Device>;
   // Just before an attempt is started, or taken up: it is `started` already then. Pilots are not
-  // sampled. The first one starts the thread.
+  // sampled, nor is one whose result was decided before. The first one starts the thread.
   Task<> begin(const Attempt& attempt);
   // It runs now: its container is there.
   Task<> started(const Attempt& attempt);
@@ -76,6 +76,7 @@ class Recorder {
   // What a run with these devices has energy of.
   std::vector<std::string> domains_of(const Devices& devices) const;
   Recording* find(const Attempt& attempt);
+  bool is_decided(const Attempt& attempt) const;
   void add_host_sources(Recording& recording);
   void take_baseline(const Attempt& attempt);
   void disturb_rest();

@@ -32,6 +32,8 @@ class Accept : public ResultsTest {
                                .better = Direction::unspecified,
                                .primary = false});
     record.stages = {{"collect", 0.5}};
+    record.valid = false;
+    record.invalid_reason = "contaminated: throttled";
   }
 
   void expect_accepted() {
@@ -54,10 +56,35 @@ class Accept : public ResultsTest {
     EXPECT_EQ(found->metrics[0].name, "took");
   }
 
-  std::vector<std::string> steps_of_acceptance() {
+  // After a kill: what was decided stands, or everything is where it can be decided again.
+  void expect_decided_or_untouched() const {
+    if (const auto decided = decided_record(folder, run, 1)) {
+      EXPECT_EQ(decided->state, record.state);
+      EXPECT_EQ(decided->cls, record.cls);
+      EXPECT_EQ(decided->message, record.message);
+      EXPECT_EQ(decided->invalid_reason, record.invalid_reason);
+      return;
+    }
+    EXPECT_EQ(text(folder.telemetry(attempt)), "{}\n");
+    EXPECT_EQ(text(folder.ctl(attempt) / "stdout.log"), "out\n");
+  }
+
+  using Settle = void (*)(const CollectRequest&, const RunRecord&, const StepHook&);
+  std::vector<std::string> steps_of(Settle settle) {
     std::vector<std::string> steps;
-    accept_attempt(request, record, [&](const std::string& step) { steps.push_back(step); });
+    settle(request, record, [&](const std::string& step) { steps.push_back(step); });
     return steps;
+  }
+  // Whether there is such a step.
+  bool killed_at(int step, Settle settle) {
+    try {
+      settle(request, record, [&](const std::string&) {
+        if (step-- == 0) throw Killed{};
+      });
+    } catch (const Killed&) {
+      return true;
+    }
+    return false;
   }
 };
 
@@ -82,36 +109,23 @@ TEST_F(Accept, MakesOursPrivate) {
 class AcceptKilled : public Accept, public ::testing::WithParamInterface<int> {};
 
 TEST_P(AcceptKilled, AtAnyStepIsCompletedByTheNextTry) {
-  int left = GetParam();
-  bool killed = false;
-  try {
-    accept_attempt(request, record, [&](const std::string&) {
-      if (left-- == 0) throw Killed{};
-    });
-  } catch (const Killed&) {
-    killed = true;
-  }
-  ASSERT_TRUE(killed);
+  ASSERT_TRUE(killed_at(GetParam(), accept_attempt));
   if (!accepted_record(folder, run)) {
     EXPECT_FALSE(fs::exists(folder.raw(run)));
     const auto verdict = verify();
     EXPECT_EQ(verdict.cls, FailureClass::none) << verdict.message;
+    expect_decided_or_untouched();
   }
   accept_attempt(request, record);
   expect_accepted();
 }
 
 TEST_P(AcceptKilled, AtAnyStepMayBeKeptAsAFailureInstead) {
-  int left = GetParam();
-  try {
-    accept_attempt(request, record, [&](const std::string&) {
-      if (left-- == 0) throw Killed{};
-    });
-  } catch (const Killed&) {
-  }
+  killed_at(GetParam(), accept_attempt);
   if (fs::exists(folder.raw(run))) return expect_accepted();
   record.state = "interrupted";
   keep_failed_attempt(request, record);
+  EXPECT_EQ(decided_record(folder, run, 1)->state, "interrupted");
   keep_failed_attempt(request, record);
   EXPECT_EQ(text(folder.attempt(attempt) / "stdout.log"), "out\n");
   EXPECT_EQ(read_run_record(text(folder.attempt(attempt) / "run.json")).state, "interrupted");
@@ -119,11 +133,11 @@ TEST_P(AcceptKilled, AtAnyStepMayBeKeptAsAFailureInstead) {
   EXPECT_FALSE(fs::exists(folder.attempt(attempt) / "run.json.payload"));
 }
 
-INSTANTIATE_TEST_SUITE_P(EachStep, AcceptKilled, ::testing::Range(0, 17));
-
 TEST_F(Accept, HasTheStepsThatTheKillsGoThrough) {
-  const auto steps = steps_of_acceptance();
   const std::vector<std::string> expected = {"staged",
+                                             "made for run.json",
+                                             "wrote run.json",
+                                             "placed run.json",
                                              "moved config.yaml",
                                              "moved stdout.log",
                                              "moved stderr.log",
@@ -135,12 +149,56 @@ TEST_F(Accept, HasTheStepsThatTheKillsGoThrough) {
                                              "made for .completed_1",
                                              "wrote .completed_1",
                                              "placed .completed_1",
+                                             "renamed",
+                                             "finished"};
+  EXPECT_EQ(steps_of(accept_attempt), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachStep, AcceptKilled, ::testing::Range(0, 17));
+
+class KeepKilled : public AcceptKilled {
+ protected:
+  KeepKilled() {
+    record.state = "failed";
+    record.cls = FailureClass::contaminated;
+    record.message = "throttled";
+  }
+};
+
+TEST_P(KeepKilled, AtAnyStepKeepsWhatWasDecided) {
+  ASSERT_TRUE(killed_at(GetParam(), keep_failed_attempt));
+  expect_decided_or_untouched();
+  keep_failed_attempt(request, record);
+  EXPECT_EQ(decided_record(folder, run, 1)->cls, FailureClass::contaminated);
+  EXPECT_EQ(read_run_record(text(folder.attempt(attempt) / "run.json")).message, "throttled");
+  EXPECT_EQ(text(folder.attempt(attempt) / "telemetry.jsonl"), "{}\n");
+  EXPECT_FALSE(fs::exists(folder.attempt(attempt) / "config.yaml.payload"));
+  forget_decision(folder, attempt);
+  EXPECT_FALSE(decided_record(folder, run, 1));
+  EXPECT_TRUE(fs::is_empty(folder.folder / "keeping"));
+}
+
+INSTANTIATE_TEST_SUITE_P(EachStep, KeepKilled, ::testing::Range(0, 11));
+
+TEST_F(Accept, KeepingHasTheStepsThatTheKillsGoThrough) {
+  const std::vector<std::string> expected = {"made for tiny.c01.a1.json",
+                                             "wrote tiny.c01.a1.json",
+                                             "placed tiny.c01.a1.json",
+                                             "moved config.yaml",
+                                             "moved stdout.log",
+                                             "moved stderr.log",
+                                             "moved telemetry.jsonl",
                                              "made for run.json",
                                              "wrote run.json",
                                              "placed run.json",
-                                             "renamed",
                                              "finished"};
-  EXPECT_EQ(steps, expected);
+  EXPECT_EQ(steps_of(keep_failed_attempt), expected);
+}
+
+TEST_F(Accept, RecordThatThePayloadLeftDecidesNothing) {
+  record.state = "failed";
+  payload("run.json", write_run_record(record));
+  EXPECT_FALSE(decided_record(folder, run, 1));
 }
 
 TEST_F(Accept, TwiceIsAcceptedOnce) {

@@ -4,7 +4,8 @@
 
 #include <fstream>
 
-#include "campaign/results/results.hpp"
+#include "campaign/results/acceptance.hpp"
+#include "campaign/state/files.hpp"
 #include "controller/supervise/host.hpp"
 #include "controller/telemetry/recorder.hpp"
 #include "tests/support/controller/bench.hpp"
@@ -47,7 +48,11 @@ class LeasedRunner : public Runner {
 
 class VerdictOnARun : public ::testing::Test {
  protected:
-  const campaign::RunState& run(const std::string& telemetry) {
+  struct Killed {};
+
+  // `left`: what a controller that was killed left of the first attempt.
+  using Left = std::function<AttemptPtr()>;
+  const campaign::RunState& run(const std::string& telemetry, const Left& left = {}) {
     bench_ = std::make_unique<Bench>(
         "name: k\ngpus: none\nthermal: {mode: off}\nio: {min_free: 0}\nexperiments: [{name: one}]\n"
         "execution: {cycles: 1, retries: {infra: 0, backoff_seconds: 0}}\n"
@@ -70,13 +75,50 @@ class VerdictOnARun : public ::testing::Test {
     };
     bench_->context().recorder = &recorder;
     bench_->context().runner_of = [&](const Attempt&) -> Runner& { return runner; };
-    const SequenceEnd end = bench_->run();
+    SequencerInput input{.context = &bench_->context()};
+    if (left) input.recovered.push_back(left());
+    Sequencer sequencer(std::move(input));
+    const SequenceEnd end = bench_->loop().run(sequencer.run());
     if (end.fatal) std::rethrow_exception(end.fatal);
     return bench_->state("one.c01");
   }
+  std::string text(const std::string& file) const {
+    std::ifstream in(bench_->context().results.folder / file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
   campaign::RunRecord record(const std::string& folder) const {
-    std::ifstream file(bench_->context().results.folder / folder / "run.json");
-    return campaign::read_run_record({std::istreambuf_iterator<char>(file), {}});
+    return campaign::read_run_record(text(folder + "/run.json"));
+  }
+
+  // The first attempt, which has ended and was sampled, as the next controller takes it up.
+  AttemptPtr ended() {
+    RunContext& context = bench_->context();
+    AttemptPtr attempt = bench_->attempt();
+    attempt->devices = testing::made_devices({"GPU-a"});
+    attempt->container_name.clear();
+    bench_->loop().run(bench_->local().prepare(*attempt));
+    context.ledger->append({campaign::event::Claimed{.run = attempt->run, .attempt = 1},
+                            campaign::event::Starting{.run = attempt->run,
+                                                      .attempt = 1,
+                                                      .pid = attempt->pid,
+                                                      .pid_start = attempt->pid_start}});
+    attempt->started = true;
+    bench_->loop().run(bench_->local().start(*attempt));
+    while (!bench_->loop().run(bench_->local().ended(*attempt)))
+      bench_->loop().run(container::sleep_for(0.02));
+    campaign::make_scratch_folders(context.results.folder / "telemetry");
+    std::ofstream(context.results.telemetry(attempt->name())) << "sampled\n";
+    attempt->entry = Entry::collect;
+    attempt->resumed = attempt->claimed = attempt->prepared = true;
+    attempt->ending = {};
+    return attempt;
+  }
+  campaign::CollectRequest request(const Attempt& attempt) const {
+    return {.folder = bench_->context().results,
+            .attempt = attempt.name(),
+            .collect = &bench_->context().campaign->collect,
+            .processes = std::nullopt,
+            .stages = {}};
   }
 
   testing::NvmlScript script_{""};
@@ -85,6 +127,7 @@ class VerdictOnARun : public ::testing::Test {
 };
 
 constexpr char hot[] = "gpu 0 uuid=GPU-a power=300000 utilisation=99 reasons=64\n";
+constexpr char cool[] = "gpu 0 uuid=GPU-a power=300000 utilisation=99 reasons=0\n";
 constexpr char shared[] =
     "gpu 0 uuid=GPU-a power=300000 utilisation=99 reasons=0\nprocess 0 pid=1\n";
 constexpr char idle[] = "gpu 0 uuid=GPU-a power=60000 utilisation=0 reasons=0\n";
@@ -139,6 +182,50 @@ TEST_F(VerdictOnARun, OneThatNeverUsedItsDeviceHasAnInvalidResult) {
   EXPECT_EQ(state.phase, RunPhase::failed);
   EXPECT_EQ(state.cls, FailureClass::invalid_result);
   EXPECT_THAT(state.message, HasSubstr("ever seen on GPU-a"));
+}
+
+TEST_F(VerdictOnARun, OfAControllerThatWasKilledBeforeItWasJournalledStands) {
+  script_.becomes(cool);
+  const campaign::RunState& state = run(", on_throttle: rerun", [&] {
+    AttemptPtr attempt = ended();
+    campaign::keep_failed_attempt(request(*attempt), {.run = attempt->run,
+                                                      .attempt = 1,
+                                                      .state = "failed",
+                                                      .cls = FailureClass::contaminated,
+                                                      .message = "throttled"});
+    return attempt;
+  });
+  EXPECT_EQ(state.phase, RunPhase::completed) << state.message;
+  EXPECT_EQ(state.attempt, 2);
+  EXPECT_EQ(state.reruns, 1);
+  EXPECT_EQ(state.failures, 0);
+  EXPECT_EQ(record("attempts/one.c01.a1").message, "throttled");
+  EXPECT_EQ(text("attempts/one.c01.a1/telemetry.jsonl"), "sampled\n");
+  EXPECT_TRUE(record("raw/one.c01").valid);
+  EXPECT_TRUE(std::filesystem::is_empty(bench_->context().results.folder / "keeping"));
+}
+
+TEST_F(VerdictOnARun, OfAControllerThatWasKilledInItsAcceptanceStandsWithItsSamples) {
+  script_.becomes(cool);
+  const campaign::RunState& state = run("", [&] {
+    AttemptPtr attempt = ended();
+    const campaign::RunRecord flagged{.run = attempt->run,
+                                      .attempt = 1,
+                                      .state = "completed",
+                                      .valid = false,
+                                      .invalid_reason = "contaminated: throttled (hw_thermal)"};
+    EXPECT_THROW(campaign::accept_attempt(request(*attempt), flagged,
+                                          [](const std::string& step) {
+                                            if (step == "moved telemetry.jsonl") throw Killed{};
+                                          }),
+                 Killed);
+    return attempt;
+  });
+  EXPECT_EQ(state.phase, RunPhase::completed) << state.message;
+  EXPECT_EQ(state.attempt, 1);
+  EXPECT_FALSE(record("raw/one.c01").valid);
+  EXPECT_EQ(record("raw/one.c01").invalid_reason, "contaminated: throttled (hw_thermal)");
+  EXPECT_EQ(text("raw/one.c01/telemetry.jsonl"), "sampled\n");
 }
 
 }  // namespace

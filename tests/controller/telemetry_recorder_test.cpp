@@ -196,6 +196,27 @@ TEST_F(RecorderTest, AttemptThatRanBeforeGoesOnInItsFileAndIsPartial) {
   EXPECT_THAT(line, HasSubstr("\"run\":\"a.c01.a1\"")) << "the torn line is ended";
 }
 
+TEST_F(RecorderTest, AttemptThatWasSampledToItsEndIsReadAgainAsItIs) {
+  const std::int64_t begin = campaign::system_clock().monotonic_ns();
+  const campaign::TelemetryReading first = recorded(0.2);
+  const std::int64_t end = campaign::system_clock().monotonic_ns();
+  fs::create_directories(folder_ / "results/ctl/a.c01.a1");
+  std::ofstream(folder_ / "results/ctl/a.c01.a1/outcome.json") << R"({"v":1})";
+  const auto size = fs::file_size(folder_ / "results/telemetry/a.c01.a1.jsonl");
+  renew();
+  Attempt taken_up = attempt();
+  taken_up.started = true;
+  loop_.run(recorder().begin(taken_up));
+  loop_.run(recorder().started(taken_up));
+  recorder().ended(taken_up);
+  const auto reading = loop_.run(
+      recorder().collect(taken_up, {.window = {.begin_ns = begin, .end_ns = end}, .process = {}}));
+  ASSERT_TRUE(reading);
+  EXPECT_EQ(reading->record.status, "complete") << reading->record.reason;
+  EXPECT_GE(reading->record.samples, first.record.samples);
+  EXPECT_EQ(fs::file_size(folder_ / "results/telemetry/a.c01.a1.jsonl"), size);
+}
+
 TEST_F(RecorderTest, FolderThatCannotBeWrittenFailsNothing) {
   fs::create_directories(folder_ / "results");
   std::ofstream(folder_ / "results/telemetry") << "a file";

@@ -2,10 +2,11 @@
 // in the program.
 //
 // CAMPAIGNCTL_TEST_KILL = WHAT:N:WHEN. WHAT is an event of the journal ("completed"), `any` record,
-// or `rename`; N counts from 1. WHEN for a record: `before` it is written, `torn` when half of it
-// is, `written` but not made durable, `durable` right after fdatasync; for a rename `before` or
-// `after`. Only the journal uses pwrite and fdatasync. The variables are taken out of the
-// environment at once, so that children of the program are let alone.
+// `rename`, or `rename/NAME` for one to a path that ends so; N counts from 1. WHEN for a record:
+// `before` it is written, `torn` when half of it is, `written` but not made durable, `durable`
+// right after fdatasync; for a rename `before` or `after`. Only the journal uses pwrite and
+// fdatasync. The variables are taken out of the environment at once, so that children of the
+// program are let alone.
 #include <dlfcn.h>
 #include <signal.h>
 #include <sys/types.h>
@@ -75,9 +76,14 @@ ssize_t watched_pwrite(int file, const void* bytes, size_t size, off_t offset) {
   return real(file, bytes, size, offset);
 }
 
+bool is_meant_rename(const std::string& to) {
+  if (order().what == "rename") return true;
+  return order().what.starts_with("rename/") && ("/" + to).ends_with(order().what.substr(6));
+}
+
 template <class Real>
-int watched_rename(Real real) {
-  const bool meant = order().what == "rename" && ++seen == order().count;
+int watched_rename(const char* to, Real real) {
+  const bool meant = is_meant_rename(to) && ++seen == order().count;
   if (meant && order().when == "before") die();
   const int result = real();
   if (meant) die();
@@ -106,17 +112,17 @@ int fdatasync(int file) {
 
 int rename(const char* from, const char* to) noexcept {
   static const auto real = next<int (*)(const char*, const char*)>("rename");
-  return watched_rename([=] { return real(from, to); });
+  return watched_rename(to, [=] { return real(from, to); });
 }
 
 int renameat(int from_folder, const char* from, int to_folder, const char* to) noexcept {
   static const auto real = next<int (*)(int, const char*, int, const char*)>("renameat");
-  return watched_rename([=] { return real(from_folder, from, to_folder, to); });
+  return watched_rename(to, [=] { return real(from_folder, from, to_folder, to); });
 }
 
 int renameat2(int from_folder, const char* from, int to_folder, const char* to,
               unsigned flags) noexcept {
   static const auto real = next<int (*)(int, const char*, int, const char*, unsigned)>("renameat2");
-  return watched_rename([=] { return real(from_folder, from, to_folder, to, flags); });
+  return watched_rename(to, [=] { return real(from_folder, from, to_folder, to, flags); });
 }
 }
