@@ -165,6 +165,12 @@ class DockerEngine : public Engine {
     co_return engine_json::state(answer.body);
   }
 
+  Task<std::optional<ContainerStats>> stats(const std::string& id) override {
+    const auto answer = co_await session_.call(
+        calls_.get(container_path(id, "/stats?stream=0&one-shot=1"), "stats of " + short_id(id)));
+    co_return engine_json::stats(answer.body);
+  }
+
   Task<> remove(const std::string& id, bool force_running) override {
     const auto path = container_path(id, std::string("?v=1") + (force_running ? "&force=1" : ""));
     try {

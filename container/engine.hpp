@@ -98,6 +98,9 @@ class Engine {
   // On one that is not running: no error.
   virtual Task<> kill(const std::string& id, const std::string& signal) = 0;
   virtual Task<ContainerState> inspect(const std::string& id_or_name) = 0;
+  // nullopt: it does not run. Takes up to two seconds on engines before 25, which count once a
+  // second and answer then.
+  virtual Task<std::optional<ContainerStats>> stats(const std::string& id) = 0;
   // 404 and "in progress" are success: polls for 404.
   virtual Task<> remove(const std::string& id, bool force_running) = 0;
   // All states; "" value = label present.

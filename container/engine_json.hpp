@@ -41,6 +41,8 @@ std::vector<VolumeInfo> volumes(const std::string& body);
 ExecState exec(const std::string& body);
 EngineInfo info(const std::string& body);
 ContainerState state(const std::string& body);
+// nullopt: the container does not run, by the time of the reading (the year 1, or none).
+std::optional<ContainerStats> stats(const std::string& body);
 std::vector<ContainerSummary> summaries(const std::string& body);
 ImageInfo image(const std::string& body);
 // Not known: an empty or cut body, no StatusCode, or a negative one (podman for a container that

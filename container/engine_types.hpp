@@ -65,6 +65,17 @@ struct ContainerState {
   std::vector<ContainerMount> mounts = {};
 };
 
+// What the kernel has counted for a container that runs. Without a value: the engine does not tell.
+struct ContainerStats {
+  std::optional<double> cpu_seconds = {}, cpu_throttled_seconds = {};
+  std::optional<double> memory_bytes = {};  // without the page cache that can be dropped at once
+  // The high-water mark, cache included; control groups of version 1 only.
+  std::optional<double> memory_max_bytes = {};
+  std::optional<double> read_bytes = {}, written_bytes = {};   // of block devices
+  std::optional<double> received_bytes = {}, sent_bytes = {};  // by all networks of its own
+  std::optional<double> pids = {};
+};
+
 struct ContainerSummary {
   std::string id, name;
   ContainerStatus status = ContainerStatus::created;

@@ -144,8 +144,9 @@ void count_gpus(const TelemetryReading& reading, double seconds, Counted& into) 
 
 std::string what_was_not_watched(const TelemetryReading& reading) {
   for (const TelemetrySource& each : reading.record.sources)
-    if (each.name == "payload" && !each.unavailable.empty())
-      return "the payload is not seen on this machine: " + each.unavailable;
+    if (each.name == "payload" && !each.seen_here())
+      return "the payload is not seen on this machine: " +
+             (each.unavailable.empty() ? "its engine counts for it" : each.unavailable);
   if (!reading.record.complete())
     return "telemetry is " + reading.record.status + ": " + reading.record.reason;
   return "";

@@ -37,6 +37,7 @@ TelemetryColumn column_of(const json& object) {
                          .counter = text_in(object, "kind") == "counter",
                          .from_zero = object.value("from_zero", false)};
   column.unavailable = text_in(object, "unavailable");
+  column.interval_ms = number_in(object, "interval_ms", 0);
   const auto wraps = object.find("wraps_at");
   if (wraps != object.end() && wraps->is_number()) column.wraps_at = wraps->get<double>();
   return column;
@@ -198,7 +199,8 @@ class TelemetryFile {
     const auto same = [&](const auto& known) { return known.name == column.name; };
     const auto found = std::find_if(columns_.begin(), columns_.end(), same);
     if (found != columns_.end()) return static_cast<std::size_t>(found - columns_.begin());
-    folds_.emplace_back(column, over_, std::int64_t{record_.interval_ms} * 1'000'000);
+    const std::int64_t interval_ms = std::max(record_.interval_ms, column.interval_ms);
+    folds_.emplace_back(column, over_, interval_ms * 1'000'000);
     columns_.push_back(std::move(column));
     return columns_.size() - 1;
   }

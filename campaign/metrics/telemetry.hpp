@@ -11,13 +11,17 @@
 
 namespace campaign {
 
+// The kind of a source that is read through an engine, whose container is not seen on this machine.
+inline constexpr char engine_stats_kind[] = "engine stats API";
+
 struct TelemetrySource {
   std::string name;         // payload, server, rapl, hwmon; gpu0, gpu1, ... of the run's devices
-  std::string kind;         // how it is read: "cgroup v1", "/proc sums", "powercap", "NVML"
+  std::string kind;         // how it is read: "cgroup v1", engine_stats_kind, "powercap"
   std::string unavailable;  // why there are no readings, or none any more; "" = there are
   std::string device;       // uuid of a GPU or MIG instance, and
   std::string parent;       // of the GPU that an instance is part of, whose sensors it has
   bool operator==(const TelemetrySource&) const = default;
+  bool seen_here() const { return unavailable.empty() && kind != engine_stats_kind; }
 };
 
 struct TelemetryColumn {
@@ -27,6 +31,7 @@ struct TelemetryColumn {
   // A counter that begins again at 0 beyond this value, in `unit`.
   std::optional<double> wraps_at = {};
   std::string unavailable = {};  // why it has no values though its source has some; "" = it has
+  int interval_ms = 0;           // between its values, where that is more than between the rows
 };
 
 // The first line; another one follows where another controller took the attempt up.

@@ -40,6 +40,10 @@ void append_column(std::string& out, const TelemetryColumn& column) {
     out += R"(,"wraps_at":)";
     json::append_number(out, *column.wraps_at);
   }
+  if (column.interval_ms > 0) {
+    out += R"(,"interval_ms":)";
+    json::append_number(out, std::int64_t{column.interval_ms});
+  }
   if (!column.unavailable.empty()) {
     out += R"(,"unavailable":)";
     json::append_string(out, column.unavailable);

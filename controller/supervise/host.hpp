@@ -34,6 +34,7 @@ class Host {
   // Stops the supervisors in the reverse order of their coming, each within its bounds; returns
   // when all are over. Nothing can be added any more.
   Task<> shut_down();
+  bool closing() const { return closing_; }
   void hurry();  // everything that runs is killed now; also during shut_down()
 
  private:

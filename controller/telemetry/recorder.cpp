@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "controller/supervise/async_executor.hpp"
 #include "controller/supervise/thread_executor.hpp"
+#include "controller/telemetry/engine_stats.hpp"
 #include "controller/telemetry/gpu_sensors.hpp"
 #include "controller/telemetry/host_sensors.hpp"
 #include "controller/telemetry/process_tree.hpp"
@@ -47,6 +49,11 @@ bool has_ended(const std::filesystem::path& file) {
 bool was_sampled(const campaign::ResultsFolder& results, const Attempt& attempt) {
   return attempt.started && has_ended(results.telemetry(attempt.name())) &&
          campaign::read_outcome(results.ctl(attempt.name()));
+}
+
+// The supervisor of the service that asks the engine.
+std::string name_of_stats(const std::string& attempt, const std::string& source) {
+  return "telemetry of " + attempt + ": " + source;
 }
 
 bool by_container(const Attempt& attempt) { return !attempt.container_name.empty(); }
@@ -114,33 +121,62 @@ void Recorder::begin_thread() {
   parts_.host->add({.name = name(threads_)}, std::move(services));
 }
 
-Task<Found> Recorder::container_source(std::string id, std::string source, Counts counts) {
-  Found none = unavailable({.name = source}, columns_of(source, counts));
-  auto paths = finder_.known(id);
+// While it is recorded, and the host takes services.
+Task<Found> Recorder::ask_engine(ContainerSource from) {
+  const std::string name = name_of_stats(from.attempt, from.source);
+  co_await parts_.host->remove(name);
+  EngineStats stats =
+      open_engine_stats({.engine = parts_.engine,
+                         .container = std::move(from.id),
+                         .source = std::move(from.source),
+                         .counts = from.counts,
+                         .clock = parts_.clock,
+                         .on_answer = [sampler = sampler_] { sampler->read_now(); }});
+  if (parts_.host->closing()) co_return std::move(stats.found);
+  std::vector<supervise::Service> services;
+  services.push_back({.policy = {.name = "engine stats",
+                                 .restart = supervise::Restart::transient,
+                                 .stop_within = 1,
+                                 .kill_within = 1},
+                      .executor = std::make_unique<supervise::AsyncExecutor>(
+                          parts_.host->io(), std::move(stats.asking))});
+  parts_.host->add({.name = name}, std::move(services));
+  co_return std::move(stats.found);
+}
+
+Task<Found> Recorder::container_source(ContainerSource from) {
+  auto paths = finder_.known(from.id);
+  std::string why;
   try {
     if (!paths) {
-      const container::ContainerState state = co_await parts_.engine->inspect(id);
-      if (state.pid <= 0) none.source.unavailable = "it had ended before it was found";
-      if (state.pid > 0) paths = finder_.by_process(id, state.pid);
+      const container::ContainerState state = co_await parts_.engine->inspect(from.id);
+      if (state.pid <= 0) why = "it had ended before it was found";
+      if (state.pid > 0) paths = finder_.by_process(from.id, state.pid);
     }
   } catch (const container::EngineError& error) {
-    none.source.unavailable = error.what();
+    why = error.what();
   }
-  if (paths)
-    co_return open_cgroup({.roots = parts_.roots,
-                           .paths = std::move(*paths),
-                           .source = std::move(source),
-                           .counts = counts});
-  if (none.source.unavailable.empty())
-    none.source.unavailable = "its control group is not to be seen on this machine";
-  co_return none;
+  if (!why.empty())
+    co_return unavailable({.name = from.source, .unavailable = why},
+                          columns_of(from.source, from.counts));
+  if (paths) {
+    Found found = open_cgroup({.roots = parts_.roots,
+                               .paths = std::move(*paths),
+                               .source = from.source,
+                               .counts = from.counts});
+    if (found.sensor) co_return found;
+  }
+  co_return co_await ask_engine(std::move(from));
 }
 
 Task<Found> Recorder::source_of_payload(const Attempt& attempt) {
   if (!by_container(attempt))
     co_return open_process_tree({.roots = parts_.roots, .root = attempt.pid, .source = "payload"});
   const Counts counts = attempt.service.empty() ? Counts::from_zero : Counts::on;
-  co_return co_await container_source(attempt.container_id, "payload", counts);
+  co_return co_await container_source({.id = attempt.container_id,
+                                       .attempt = attempt.name(),
+                                       .source = "payload",
+                                       .counts = counts});
 }
 
 // A library that did not answer in time is looked at again by those that come later, who do not
@@ -244,7 +280,10 @@ Task<> Recorder::begin(const Attempt& attempt) {
                       : co_await source_of_payload(attempt);
     recording->add(found, std::move(found.sensor));
     if (!attempt.server_id.empty()) {
-      Found server = co_await container_source(attempt.server_id, "server", Counts::on);
+      Found server = co_await container_source({.id = attempt.server_id,
+                                                .attempt = attempt.name(),
+                                                .source = "server",
+                                                .counts = Counts::on});
       recording->add(server, std::move(server.sensor));
     }
   }
@@ -256,7 +295,7 @@ Task<> Recorder::begin(const Attempt& attempt) {
 void Recorder::tell_processes(Recording& recording, const Attempt& attempt) {
   if (recording.header.sources.empty() || recording.processes->known) return;
   const campaign::TelemetrySource& payload = recording.header.sources.front();
-  if (payload.name != "payload" || !payload.unavailable.empty()) return;
+  if (payload.name != "payload" || !payload.seen_here()) return;
   RunProcesses& processes = *recording.processes;
   for (const std::string& id : {attempt.container_id, attempt.server_id})
     if (!id.empty()) processes.containers.push_back(id);
@@ -274,6 +313,7 @@ Task<> Recorder::started(const Attempt& attempt) {
     if (!recording) co_return;
     recording->awaited = false;
     recording->header.sources.front() = found.source;
+    std::ranges::copy(found.columns, recording->header.columns.begin());
     if (found.sensor) sampler_->join(*recording->track, 0, std::move(found.sensor));
   }
   tell_processes(*recording, attempt);
@@ -316,6 +356,8 @@ void Recorder::write_end(Recording& recording) {
 Task<campaign::TelemetryReading> Recorder::finish(std::string name, What what) {
   Recording& recording = *recordings_.at(name);
   end(recording);
+  for (const campaign::TelemetrySource& source : recording.header.sources)
+    co_await parts_.host->remove(name_of_stats(name, source.name));
   co_await until_closed(*recording.track);
   write_end(recording);
   if (what.window.begin_ns == 0 && what.window.end_ns == 0) {

@@ -69,7 +69,12 @@ class Recorder {
 
  private:
   struct Recording;
-  Task<Found> container_source(std::string id, std::string source, Counts counts);
+  struct ContainerSource {
+    std::string id, attempt, source;
+    Counts counts;
+  };
+  Task<Found> container_source(ContainerSource from);
+  Task<Found> ask_engine(ContainerSource from);
   Task<Found> source_of_payload(const Attempt& attempt);
   Task<> add_gpus(Recording& recording, Devices devices);
   static void tell_processes(Recording& recording, const Attempt& attempt);

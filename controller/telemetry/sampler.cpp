@@ -113,6 +113,12 @@ void Sampler::close(Track& track) {
   changed_.notify_all();
 }
 
+void Sampler::read_now() {
+  const Lock lock(mutex_);
+  asked_ = true;
+  changed_.notify_all();
+}
+
 bool Sampler::closed(const Track& track) const {
   const Lock lock(mutex_);
   return track.closed;

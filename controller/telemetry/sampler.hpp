@@ -52,6 +52,7 @@ class Sampler {
   void add(TrackPtr track);
   void join(Track& track, std::size_t place, SensorPtr sensor);
   void close(Track& track);
+  void read_now();  // a row of every track: one of its sensors has something new
   bool closed(const Track& track) const;
   // Nothing is read for it any more, whatever the thread does.
   void forget(const Track& track);

@@ -120,6 +120,8 @@ TEST_F(EnergyOfARun, OfAMachineWithoutCountersSaysWhy) {
 TEST_F(EnergyOfARun, OfAnotherMachinesContainerIsUnavailable) {
   reading_.record.sources.push_back({"payload", "", "its control group is not to be seen"});
   EXPECT_THAT(energy().reason, HasSubstr("not seen on this machine"));
+  reading_.record.sources.back() = {"payload", engine_stats_kind, ""};
+  EXPECT_THAT(energy().reason, HasSubstr("not seen on this machine: its engine counts for it"));
 }
 
 TEST_F(EnergyOfARun, NeedsEveryCounterOverTheWholeWindow) {

@@ -130,6 +130,27 @@ TEST_F(TelemetryFigures, LevelIsATimeWeightedMeanAndItsLargestSample) {
   EXPECT_THAT(metric("memory_peak_bytes"), Optional(DoubleNear(300, 1e-3)));
 }
 
+// As of an engine that is asked once a second: the rows in between have no value of it.
+TEST_F(TelemetryFigures, ColumnOfASlowerPaceHasItsOwnIntervalAtTheEdgesAndForPeaks) {
+  column({.name = "payload.cpu_seconds", .unit = "s", .counter = true, .interval_ms = 1500});
+  level("payload.memory_bytes");
+  header_.columns.back().interval_ms = 1500;
+  begin();
+  for (int i = 0; i <= 60; ++i) {
+    const double t = 10 + i * 0.1;
+    const bool told = i % 10 == 8;
+    row(t, {told ? (t - 10) * 0.5 : unknown, told ? 4096 : unknown}, t);
+  }
+  end();
+  request_.window.end_ns = at(16);
+  EXPECT_THAT(metric("cpu_seconds"), Optional(DoubleNear(3, 1e-6)));
+  EXPECT_THAT(metric("cpu_util_peak_pct"), Optional(DoubleNear(50, 1e-4)));
+  EXPECT_THAT(metric("memory_peak_bytes"), Optional(DoubleNear(4096, 1e-6)));
+  EXPECT_EQ(read().record.status, "complete");
+  request_.window.end_ns = at(11.5);
+  EXPECT_EQ(metric("memory_peak_bytes"), std::nullopt) << "most of it was not seen";
+}
+
 TEST_F(TelemetryFigures, WithoutSamplesAFigureIsNotThere) {
   level("payload.memory_bytes");
   counter("payload.io_read_bytes");

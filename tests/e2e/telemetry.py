@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import Campaign, wait_for  # noqa: E402
-from check import Checks, need_engine  # noqa: E402
+from campaign import PROGRAM, Campaign, wait_for  # noqa: E402
+from check import Checks, Skip, need_engine  # noqa: E402
 
 checks = Checks("telemetry")
 ONE = {"axes": {"size": [1]}, "execution": {"cycles": 1}}
@@ -81,6 +83,43 @@ def burning_container_is_seen():
         assert ",cpu_seconds," in tidy, tidy
         shown = campaign.run("results", "show", campaign.name, "--run", "s1.c01")
         assert "telemetry" in shown and "memory_peak_bytes" in shown, shown
+
+
+class WithoutGroups(Campaign):
+    """A campaign whose controller has an empty folder in the place of /sys/fs/cgroup."""
+
+    def start(self, *arguments, kill=None, cwd=None):
+        (self.folder / "empty").mkdir(exist_ok=True)
+        with open(self.folder / "output.log", "ab") as log:
+            process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /sys/fs/cgroup && shift && exec "$@"', "sh",
+                 str(self.folder / "empty"), PROGRAM, *map(str, arguments)],
+                cwd=cwd or self.folder,
+                env=self.environment(kill),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self.started.append(process)
+        return process
+
+
+def mounts_can_be_hidden():
+    words = ["unshare", "-m", "mount", "--bind", "/tmp", "/sys/fs/cgroup"]
+    return shutil.which("unshare") and subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@checks.statement
+def container_whose_group_is_not_seen_has_figures_from_its_engine():
+    if not mounts_can_be_hidden():
+        raise Skip("no mount namespace can be made, so no group can be hidden")
+    with WithoutGroups(one(), task=BURN.replace("timeout 2", "timeout 8")) as campaign:
+        campaign.up()
+        campaign.assert_complete()
+        record = campaign.run_record("s1.c01")
+        assert_burnt(record, "engine stats API")
+        assert figures_of(record)["cpu_util_peak_pct"] < 150, record["metrics"]
+        assert not record["notes"], record["notes"]
 
 
 @checks.statement

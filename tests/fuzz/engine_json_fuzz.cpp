@@ -22,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   tolerate(json::created_id, body);
   tolerate(json::info, body);
   tolerate(json::state, body);
+  tolerate(json::stats, body);
   tolerate(json::summaries, body);
   tolerate([](const std::string& text) { return json::image(text).identity(); }, body);
   tolerate(json::event, body);

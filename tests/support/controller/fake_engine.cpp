@@ -143,6 +143,12 @@ Task<ContainerState> FakeEngine::inspect(const std::string& id_or_name) {
   co_return at(id_or_name).state;
 }
 
+Task<std::optional<container::ContainerStats>> FakeEngine::stats(const std::string& id) {
+  called("stats " + id);
+  if (!runs(at(id))) co_return std::nullopt;
+  co_return counted;
+}
+
 Task<> FakeEngine::remove(const std::string& id, bool force_running) {
   called("remove " + id);
   const auto found = containers.find(id);

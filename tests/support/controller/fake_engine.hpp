@@ -27,6 +27,7 @@ class FakeEngine : public container::Engine {
   int unreachable_calls = 0;  // so many calls fail before the next one succeeds
   std::map<std::string, FakeContainer> containers;  // by id
   std::vector<std::string> calls;                   // "create NAME", "start ID", ...
+  container::ContainerStats counted;                // of each container that runs
 
   void finish(const std::string& id, int code);  // it ends by itself
   int count(const std::string& prefix) const;    // of calls
@@ -40,6 +41,7 @@ class FakeEngine : public container::Engine {
   Task<> unpause(const std::string& id) override;
   Task<> kill(const std::string& id, const std::string& signal) override;
   Task<container::ContainerState> inspect(const std::string& id_or_name) override;
+  Task<std::optional<container::ContainerStats>> stats(const std::string& id) override;
   Task<> remove(const std::string& id, bool force_running) override;
   Task<std::vector<container::ContainerSummary>> list(
       const std::map<std::string, std::string>& labels) override;
@@ -90,6 +92,7 @@ class FlakyEngine : public container::Engine {
   Task<> unpause(const std::string& id) override;
   Task<> kill(const std::string& id, const std::string& signal) override;
   Task<container::ContainerState> inspect(const std::string& id_or_name) override;
+  Task<std::optional<container::ContainerStats>> stats(const std::string& id) override;
   Task<> remove(const std::string& id, bool force_running) override;
   Task<std::vector<container::ContainerSummary>> list(
       const std::map<std::string, std::string>& labels) override;

@@ -47,6 +47,9 @@ Task<> FlakyEngine::kill(const std::string& id, const std::string& signal) {
 Task<ContainerState> FlakyEngine::inspect(const std::string& id_or_name) {
   return through(inner_.inspect(id_or_name));
 }
+Task<std::optional<container::ContainerStats>> FlakyEngine::stats(const std::string& id) {
+  return through(inner_.stats(id));
+}
 Task<> FlakyEngine::remove(const std::string& id, bool force) {
   return through(inner_.remove(id, force));
 }
