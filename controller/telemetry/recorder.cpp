@@ -269,8 +269,9 @@ bool Recorder::is_decided(const Attempt& attempt) const {
 
 Task<> Recorder::begin(const Attempt& attempt) {
   disturb_rest();
-  if (attempt.pilot || is_decided(attempt) || was_sampled(parts_.results, attempt)) co_return;
+  if (attempt.pilot || is_decided(attempt)) co_return;
   take_baseline(attempt);
+  if (was_sampled(parts_.results, attempt)) co_return;
   auto recording = open(attempt.name(),
                         attempt.started ? TelemetryFile::How::go_on : TelemetryFile::How::afresh);
   if (parts_.settings->reads("payload")) {

@@ -197,9 +197,13 @@ TEST_F(RecorderTest, AttemptThatRanBeforeGoesOnInItsFileAndIsPartial) {
 }
 
 TEST_F(RecorderTest, AttemptThatWasSampledToItsEndIsReadAgainAsItIs) {
+  add_rapl(50);
+  measure_rest();
+  start();
   const std::int64_t begin = campaign::system_clock().monotonic_ns();
-  const campaign::TelemetryReading first = recorded(0.2);
+  rows(5);
   const std::int64_t end = campaign::system_clock().monotonic_ns();
+  const campaign::TelemetryReading first = finish();
   fs::create_directories(folder_ / "results/ctl/a.c01.a1");
   std::ofstream(folder_ / "results/ctl/a.c01.a1/outcome.json") << R"({"v":1})";
   const auto size = fs::file_size(folder_ / "results/telemetry/a.c01.a1.jsonl");
@@ -214,6 +218,7 @@ TEST_F(RecorderTest, AttemptThatWasSampledToItsEndIsReadAgainAsItIs) {
   ASSERT_TRUE(reading);
   EXPECT_EQ(reading->record.status, "complete") << reading->record.reason;
   EXPECT_GE(reading->record.samples, first.record.samples);
+  EXPECT_EQ(energy_of(*reading)->baseline_method, "cached");
   EXPECT_EQ(fs::file_size(folder_ / "results/telemetry/a.c01.a1.jsonl"), size);
 }
 
