@@ -156,6 +156,7 @@ def target_of_the_first_run_outlives_its_controller():
     changes = campaign_of({"mode": "adaptive", "max_wait": 100}, cycles=3)
     with Hot(changes, tau=5) as campaign:
         campaign.begin -= 100  # at rest: 30 C
+        wait_for("a chip at rest", lambda: (campaign.chip / "temp1_input").read_text() == "030000\n")
         process = campaign.start_up()
         campaign.until("starting")
         campaign.heat()
