@@ -111,6 +111,7 @@ void environment(YamlNode& service, const std::string& path, const FillRequest& 
   if (YamlNode* arguments = build == nullptr ? nullptr : build->find("args")) {
     from_caller(*arguments, request.environment);
     std::erase_if(arguments->members, [](const Member& member) { return member.value.is_null(); });
+    if (arguments->members.empty()) build->erase("args");
   }
   if (const YamlNode* files = service.find("env_file")) {
     lay_over(service, "environment", read_files(YamlNode(*files), path + ".env_file", request));

@@ -230,6 +230,17 @@ TEST(ComposeModel, IdentityIsThatOfTheContainer) {
   EXPECT_EQ(identity(", environment: {B: 1, A: 2}"), identity(", environment: [A=2, B=1]"));
 }
 
+TEST(ComposeModel, CanonicalFormOfItselfIsItselfAlsoWithoutAnyBuildArgument) {
+  const ComposeFolder folder;
+  LoadRequest request = folder.request();
+  request.format = Format::yaml;
+  folder.write("compose.yaml", "services: {a: {image: x, build: {context: ., args: [UNSET]}}}\n");
+  const std::string once = load_project(request).canonical;
+  EXPECT_EQ(once.find("args"), std::string::npos) << once;
+  folder.write("compose.yaml", once);
+  EXPECT_EQ(load_project(request).canonical, once);
+}
+
 TEST(ComposeModel, UnusedResourcesAreLeftOut) {
   const Project project = loaded(
       "services: {a: {image: x, network_mode: none}}\nnetworks: {n: }\nvolumes: {v: }\n"
