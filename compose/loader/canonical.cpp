@@ -5,6 +5,7 @@
 
 #include "compose/loader/nearest.hpp"
 #include "compose/loader/scalars.hpp"
+#include "compose/loader/text_fault.hpp"
 #include "compose/loader/units.hpp"
 #include "compose/loader/words.hpp"
 
@@ -125,6 +126,10 @@ void pair_list(YamlNode& node, const Path& path, Context& context) {
     const std::string key = item.text.substr(0, equals);
     if (!item.is_text() || key.empty() || key.ends_with(' ')) {
       wrong(item, Path{&path, {}, static_cast<int>(i)}, context, "KEY=value");
+      continue;
+    }
+    if (const std::string fault = key_fault(key); !fault.empty()) {
+      context.findings.error(item.place, Path{&path, {}, static_cast<int>(i)}, fault);
       continue;
     }
     YamlNode& value = map.at(key);

@@ -1,5 +1,6 @@
 #include "compose/loader/text_fault.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace compose {
@@ -53,6 +54,15 @@ std::optional<TextFault> text_fault(const Source& source) {
     }
   }
   return std::nullopt;
+}
+
+std::string key_fault(const std::string& text) {
+  constexpr std::size_t longest_key = 500;
+  if (text.empty()) return "there is no key before the colon";
+  if (text.size() > longest_key) return "a key longer than 500 bytes";
+  const bool control = std::any_of(text.begin(), text.end(),
+                                   [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; });
+  return control ? "a key with a control character in it" : "";
 }
 
 }  // namespace compose

@@ -16,4 +16,7 @@ struct TextFault {
 // The first byte that is no UTF-8, or a control character.
 std::optional<TextFault> text_fault(const Source& source);
 
+// Why a text cannot be a key, wherever it stands; "" = it can.
+std::string key_fault(const std::string& text);
+
 }  // namespace compose

@@ -18,7 +18,6 @@ namespace {
 
 constexpr std::size_t deepest = 64;
 constexpr std::size_t most_documents = 1000;
-constexpr std::size_t longest_key = 500;
 constexpr std::size_t largest_expansion = std::size_t{64} << 20;
 constexpr std::string_view yaml_tag = "tag:yaml.org,2002:";
 constexpr char too_deep[] = "nested deeper than 64 levels";
@@ -220,11 +219,7 @@ void Builder::attach(YamlNode node) {
 
 void Builder::take_key(const Place& at, const std::string& text, const YamlNode& meaning) {
   if (!meaning.is_scalar()) refuse(at, as_key);
-  if (text.empty()) refuse(at, "there is no key before the colon");
-  if (text.size() > longest_key) refuse(at, "a key longer than 500 bytes");
-  if (std::any_of(text.begin(), text.end(),
-                  [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; }))
-    refuse(at, "a key with a control character in it");
+  if (const std::string fault = key_fault(text); !fault.empty()) refuse(at, fault);
   if (!meaning.is_text()) complain(at, "the key `" + text + "` is no text; write it in quotes");
   Frame& frame = frames_.back();
   frame.key = text;

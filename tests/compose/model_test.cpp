@@ -241,6 +241,14 @@ TEST(ComposeModel, CanonicalFormOfItselfIsItselfAlsoWithoutAnyBuildArgument) {
   EXPECT_EQ(load_project(request).canonical, once);
 }
 
+TEST(ComposeModel, KeyOfAListIsAKeyLikeAnyOther) {
+  const ComposeFolder folder;
+  for (const std::string& key : {std::string("A\rB"), std::string(501, 'k')}) {
+    folder.write("compose.yaml", "services: {a: {image: x, environment: [" + key + "=1]}}\n");
+    EXPECT_THROW(load_project(folder.request()), ComposeError) << key;
+  }
+}
+
 TEST(ComposeModel, UnusedResourcesAreLeftOut) {
   const Project project = loaded(
       "services: {a: {image: x, network_mode: none}}\nnetworks: {n: }\nvolumes: {v: }\n"
