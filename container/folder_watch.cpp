@@ -44,14 +44,15 @@ class Inotify : public asio::execution_context::service {
     return number;
   }
 
-  void remove(int number, const Callback& callback) {
+  void remove(int number, const Callback& callback) noexcept {
     const auto found = callbacks_.find(number);
     if (found == callbacks_.end()) return;
     std::erase(found->second, callback);
     if (!found->second.empty()) return;
     callbacks_.erase(found);
     inotify_rm_watch(descriptor_->native_handle(), number);
-    if (callbacks_.empty()) descriptor_->cancel();
+    boost::system::error_code ignored;
+    if (callbacks_.empty()) descriptor_->cancel(ignored);
   }
 
  private:

@@ -9,7 +9,7 @@ namespace campaign {
 namespace {
 
 using nlohmann::ordered_json;
-using json = ordered_json;  // what is read keeps its order
+using Json = ordered_json;  // what is read keeps its order
 
 constexpr int schema_version = 1;
 constexpr std::size_t longest_text = 64 * 1024;
@@ -53,43 +53,43 @@ ordered_json put(const std::map<std::string, T>& values) {
   return object;
 }
 
-void take(const json& from, Outcome& outcome);
-void take(const json& from, MeasureWindow& window);
-void take(const json& from, MetricValue& metric);
-void take(const json& from, MeasureWindow::Part& part);
-void take(const json& from, TelemetryRecord& telemetry);
-void take(const json& from, EnergyRecord& energy);
-void take(const json& from, TelemetrySource& source);
-void take(const json& from, EnvironmentRecord& environment) {
+void take(const Json& from, Outcome& outcome);
+void take(const Json& from, MeasureWindow& window);
+void take(const Json& from, MetricValue& metric);
+void take(const Json& from, MeasureWindow::Part& part);
+void take(const Json& from, TelemetryRecord& telemetry);
+void take(const Json& from, EnergyRecord& energy);
+void take(const Json& from, TelemetrySource& source);
+void take(const Json& from, EnvironmentRecord& environment) {
   environment = environment_from(from);
 }
-void take(const json& from, GpuEnergy& gpu);
-void take(const json& from, GpuVerdicts& verdicts);
+void take(const Json& from, GpuEnergy& gpu);
+void take(const Json& from, GpuVerdicts& verdicts);
 
-void take(const json& from, std::string& text) {
+void take(const Json& from, std::string& text) {
   if (!from.is_null()) text = from.get<std::string>();
 }
-void take(const json& from, FailureClass& cls) {
+void take(const Json& from, FailureClass& cls) {
   const auto found = failure_class(from.get<std::string>());
   if (!found) throw std::runtime_error("no failure class: " + shown(from.get<std::string>()));
   cls = *found;
 }
 template <class T>
   requires std::is_arithmetic_v<T>
-void take(const json& from, T& value) {
+void take(const Json& from, T& value) {
   if (!from.is_null()) value = from.get<T>();
 }
 template <class T>
-void take(const json& from, std::optional<T>& value) {
+void take(const Json& from, std::optional<T>& value) {
   if (!from.is_null()) take(from, value.emplace());
 }
 template <class T>
-void take(const json& from, std::vector<T>& values) {
+void take(const Json& from, std::vector<T>& values) {
   if (!from.is_array()) throw std::runtime_error("not a list");
   for (const auto& item : from) take(item, values.emplace_back());
 }
 template <class T>
-void take(const json& from, std::map<std::string, T>& values) {
+void take(const Json& from, std::map<std::string, T>& values) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   for (const auto& [key, item] : from.items()) take(item, values[key]);
 }
@@ -103,7 +103,7 @@ struct Writer {
 };
 
 struct Reader {
-  const json& object;
+  const Json& object;
   template <class T>
   void operator()(const char* name, T& value) const {
     const auto member = object.find(name);
@@ -223,13 +223,13 @@ ordered_json put(const Outcome& o) {
   return object;
 }
 
-const json& member(const json& object, const char* name) {
-  static const json none = json::object();
+const Json& member(const Json& object, const char* name) {
+  static const Json none = Json::object();
   const auto found = object.find(name);
   return found != object.end() && found->is_object() ? *found : none;
 }
 
-void take(const json& from, Outcome& o) {
+void take(const Json& from, Outcome& o) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   const Reader in{from};
   outcome_times(in, o);
@@ -259,11 +259,11 @@ ordered_json put(const MeasureWindow& window) {
   return object;
 }
 
-void take(const json& from, MeasureWindow::Part& part) {
+void take(const Json& from, MeasureWindow::Part& part) {
   part = {from.at(0).get<std::int64_t>(), from.at(1).get<std::int64_t>()};
 }
 
-void take(const json& from, MeasureWindow& window) {
+void take(const Json& from, MeasureWindow& window) {
   using Source = MeasureWindow::Source;
   if (!from.is_object()) throw std::runtime_error("not an object");
   const std::string source = from.value("source", "process");
@@ -346,7 +346,7 @@ ordered_json put(const GpuEnergy& gpu) {
   return out.object;
 }
 
-void take(const json& from, GpuEnergy& gpu) {
+void take(const Json& from, GpuEnergy& gpu) {
   const Reader in{from};
   gpu_energy_fields(in, gpu);
 }
@@ -368,7 +368,7 @@ ordered_json put(const GpuVerdicts& verdicts) {
   return out.object;
 }
 
-void take(const json& from, GpuVerdicts& verdicts) {
+void take(const Json& from, GpuVerdicts& verdicts) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   const Reader in{from};
   gpu_verdict_fields(in, verdicts);
@@ -381,13 +381,13 @@ ordered_json put(const EnergyRecord& energy) {
   return out.object;
 }
 
-void take(const json& from, EnergyRecord& energy) {
+void take(const Json& from, EnergyRecord& energy) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   const Reader in{from};
   energy_fields(in, energy);
 }
 
-void take(const json& from, TelemetrySource& source) {
+void take(const Json& from, TelemetrySource& source) {
   const Reader in{from};
   in("name", source.name);
   in("kind", source.kind);
@@ -396,13 +396,13 @@ void take(const json& from, TelemetrySource& source) {
   in("parent", source.parent);
 }
 
-void take(const json& from, TelemetryRecord& telemetry) {
+void take(const Json& from, TelemetryRecord& telemetry) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   const Reader in{from};
   telemetry_fields(in, telemetry);
 }
 
-void take(const json& from, MetricValue& metric) {
+void take(const Json& from, MetricValue& metric) {
   if (!from.is_object()) throw std::runtime_error("not an object");
   const Reader in{from};
   std::optional<std::string> better;
@@ -441,12 +441,12 @@ std::string write_run_record(const RunRecord& record) {
 }
 
 RunRecord read_run_record(const std::string& text) {
-  const json object = json::parse(text, nullptr, false);
+  const Json object = Json::parse(text, nullptr, false);
   if (!object.is_object()) throw std::runtime_error("run record: not a whole JSON object");
   for (const char* needed : {"schema_version", "run", "attempt", "state"})
     if (!object.contains(needed))
       throw std::runtime_error(std::string("run record: ") + needed + " is missing");
-  const json& version = object["schema_version"];
+  const Json& version = object["schema_version"];
   if (version != schema_version)
     throw std::runtime_error("run record: schema_version " +
                              (version.is_primitive() ? shown(version.dump()) : "is no number") +
@@ -466,7 +466,7 @@ std::optional<Outcome> read_outcome(const std::filesystem::path& ctl_folder) {
   const Fd fd = open_regular(ctl_folder / "outcome.json");
   if (!fd) return std::nullopt;
   try {
-    const json object = json::parse(read_all(fd.get(), largest_outcome));
+    const Json object = Json::parse(read_all(fd.get(), largest_outcome));
     if (object.at("v") != 1) return std::nullopt;
     Outcome outcome;
     take(object, outcome);

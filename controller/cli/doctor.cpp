@@ -55,7 +55,7 @@ std::optional<container::EngineInfo> check_engine(std::vector<Check>& checks) {
     boost::asio::io_context io;
     const auto engine =
         container::make_docker_engine(io, {.endpoint = *endpoint, .request_timeout = 10});
-    const container::EngineInfo info = run_sync(io, engine->info(), {}).value();
+    container::EngineInfo info = run_sync(io, engine->info(), {}).value();
     checks.push_back({.name = "engine",
                       .finding = (info.podman ? "podman " : "docker ") + info.version + ", API " +
                                  info.api_version + ", " + endpoint->text() + " (" +

@@ -18,7 +18,7 @@ constexpr char ctl_inside[] = "/campaign/ctl";
 
 // Whoever can say `exec` must say the user: an exec's default is the container's, not the image's.
 std::string exec_user(const DockerSpecRequest& request, const container::ImageInfo& image) {
-  const std::string user = user_of(request);
+  std::string user = user_of(request);
   if (!user.empty()) return user;
   return image.user.empty() ? "0:0" : image.user;
 }
