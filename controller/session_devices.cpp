@@ -225,17 +225,19 @@ gpu::Pool SessionRun::gpu_pool(const gpu::Inventory& inventory) {
 }
 
 void SessionRun::make_broker() {
-  const std::vector<GpuWish> wishes = gpu_wishes();
+  std::vector<GpuWish> wishes = gpu_wishes();
+  const std::set<std::uint32_t> open = experiments_to_run();
+  for (std::uint32_t i = 0; i < wishes.size(); ++i)
+    if (!open.contains(i)) wishes[i] = {.kind = Kind::none};
   if (std::ranges::none_of(wishes, asks)) return;
   const campaign::Plan& plan = state_.manifest.plan;
   const gpu::Inventory inventory = during_setup(gpu::discover_meanwhile({}, loop_.wake, [this] {
                                      return loop_.stop.now();
                                    })).value_or(gpu::Inventory{});
   const gpu::Pool pool = gpu_pool(inventory);
-  const std::set<std::uint32_t> open = experiments_to_run();
-  std::vector<gpu::Demand> demands(wishes.size());
-  for (const std::uint32_t i : open)
-    demands[i] = demand(plan.experiments[i], wishes[i], pool, inventory);
+  std::vector<gpu::Demand> demands;
+  for (std::size_t i = 0; i < wishes.size(); ++i)
+    demands.push_back(demand(plan.experiments[i], wishes[i], pool, inventory));
   request_.progress->note("GPUs: " + gpu::listing(pool.devices) + " (" + pool.cause + ")");
   if (site_ && some_in_containers(state_, wishes))
     for (const gpu::Device& device : pool.devices)

@@ -132,16 +132,34 @@ def a_kill_and_a_resume_keep_the_device():
 
 
 @checks.statement
+def a_run_that_never_started_does_not_start_on_what_another_campaign_leases_by_now():
+    pinned = {"ids": [0]}
+    waits = {"gpus": "all", "gpus_wait": {"for": "1h"}}
+    with campaign(waits, gpus=pinned, name="late") as late, campaign(task=WAITS, gpus=pinned, name="first") as first:
+        late.up(kill="claimed:1:durable", expect=-9)
+        first.start_up()
+        begun(first)
+        late.start("resume", late.name)
+        late.wait("its wait", lambda: "campaign first" in late.waits())
+        assert not late.events("starting") and late.events("released")
+        go(first)
+        assert first.ended(first.started[-1]) == 0 and late.ended(late.started[-1]) == 0, late.said()
+        assert late.run_records()[0]["started_utc"] >= first.run_records()[0]["finished_utc"]
+
+
+@checks.statement
 def what_is_done_need_not_find_its_devices_any_more():
-    axes = {"axes": {"gpus": [1, 2]}, "name_template": "g{p.gpus}"}
+    axes = {"axes": {"gpus": [0, 1, 2]}, "name_template": "g{p.gpus}"}
     with campaign(axes, gpus=None) as one:
         one.up("--only", "g2*")
         one.script.write_text(device(0))  # the other one is gone
-        one.run("resume", one.name)
-        had = {r["run"]: len(r["gpus"]) for r in one.run_records()}
-        assert had == {"g1.c01": 1, "g2.c01": 2}, (had, one.said())
+        one.run("resume", one.name, "--only", "g1*")
         text = one.run("resume", one.name, "--rerun", "g2*", expect=2)
         assert "g2: gpus: 2 are more than there are" in text, text
+        one.script.write_text("")  # and so is this
+        one.run("resume", one.name)
+        had = {r["run"]: len(r["gpus"]) for r in one.run_records()}
+        assert had == {"g0.c01": 0, "g1.c01": 1, "g2.c01": 2}, (had, one.said())
 
 
 @checks.statement
