@@ -200,7 +200,7 @@ GpuRoute choose_gpu_route(const EngineInfo& engine, const GpuHost& host, const D
 bool without_gpus(ContainerSpec& spec) {
   std::size_t there = std::erase_if(spec.device_requests, is_gpu_request);
   there += std::erase_if(spec.devices, [](const DeviceNode& node) {
-    return node.host == "/dev/kfd" || node.host.starts_with("/dev/dri") ||
+    return node.host == kfd || node.host.starts_with("/dev/dri") ||
            node.host.starts_with("/dev/nvidia");
   });
   if (spec.runtime == "nvidia") {

@@ -310,7 +310,7 @@ void Sequencer::claim(Attempt& attempt) {
                                             .host = context_.host,
                                             .position = attempt.position,
                                             .service = attempt.service,
-                                            .gpus = gpu::uuids_of(attempt.devices)});
+                                            .gpus = gpu::joined_uuids(attempt.devices)});
   context_.ledger->append(events);
   attempt.claimed = true;
   last_experiment_ = attempt.planned.experiment;

@@ -30,7 +30,7 @@ struct Counted {
   std::string reason;
 };
 
-bool is_energy(const TelemetryFigure& figure) {
+bool is_rapl(const TelemetryFigure& figure) {
   return figure.column.name.starts_with(std::string(rapl) + ".");
 }
 
@@ -44,7 +44,7 @@ void count_rapl(const TelemetryReading& reading, Counted& into) {
   const auto& sources = reading.record.sources;
   const auto found = std::find_if(sources.begin(), sources.end(),
                                   [](const auto& each) { return each.name == rapl; });
-  const bool opened = std::any_of(reading.figures.begin(), reading.figures.end(), is_energy);
+  const bool opened = std::any_of(reading.figures.begin(), reading.figures.end(), is_rapl);
   if (found == sources.end() || (!found->unavailable.empty() && !opened)) {
     into.missing[std::string(rapl)] =
         found == sources.end() ? "telemetry.sources does not name rapl" : found->unavailable;
@@ -52,7 +52,7 @@ void count_rapl(const TelemetryReading& reading, Counted& into) {
   }
   if (!found->unavailable.empty()) into.reason = found->unavailable;
   for (const TelemetryFigure& figure : reading.figures) {
-    if (!is_energy(figure)) continue;
+    if (!is_rapl(figure)) continue;
     if (!figure.broken.empty()) into.reason = figure.broken;
     if (!figure.total && into.reason.empty())
       into.reason = figure.column.name + " was not read over the whole window";
@@ -231,7 +231,7 @@ std::map<std::string, double> mean_watts(const Energy& settings, const Telemetry
   std::map<std::string, double> watts;
   if (!what_was_not_watched(reading).empty()) return watts;
   for (const TelemetryFigure& figure : reading.figures)
-    if (settings.reads(std::string(rapl)) && is_energy(figure) && figure.mean)
+    if (settings.reads(std::string(rapl)) && is_rapl(figure) && figure.mean)
       watts[figure.column.name.substr(rapl.size() + 1)] = *figure.mean;
   for (const TelemetrySource& source : reading.record.sources) {
     if (source.device.empty() || !settings.reads(std::string(nvml))) continue;

@@ -62,12 +62,6 @@ Task<std::optional<Inventory>> discover_meanwhile(const DiscoveryRequest& reques
   co_return std::nullopt;
 }
 
-std::string uuids_of(const std::vector<Device>& devices) {
-  std::string text;
-  for (const Device& device : devices) text += (text.empty() ? "" : ",") + device.uuid;
-  return text;
-}
-
 void Broker::count(std::uint32_t experiment, const std::string& uuids) {
   for (const std::string& uuid : text::split(uuids, ',')) ++used_[experiment][uuid];
 }
@@ -160,7 +154,7 @@ std::optional<Broker::Obtained> Broker::decide(const Ask& ask, Wait& wait, const
       for (const Device& now : seen.devices)
         if (now.uuid == device.uuid) device = now;
     }
-    count(ask.experiment, uuids_of(placed.devices));
+    count(ask.experiment, joined_uuids(placed.devices));
     auto held = hold(placed.devices, std::move(leases));
     return Obtained{.hold = std::move(held), .devices = std::move(placed.devices), .refused = {}};
   }

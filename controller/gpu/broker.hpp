@@ -103,7 +103,4 @@ Device without(const std::vector<std::string>& containers, Device device);
 Task<std::optional<Inventory>> discover_meanwhile(const DiscoveryRequest& request, Wake& wake,
                                                   std::function<bool()> given_up);
 
-// "GPU-a,GPU-b"
-std::string uuids_of(const std::vector<Device>& devices);
-
 }  // namespace controller::gpu

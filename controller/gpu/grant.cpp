@@ -188,4 +188,10 @@ bool has(const std::vector<Device>& devices, const std::string& uuid) {
                      [&](const Device& device) { return device.uuid == uuid; });
 }
 
+std::string joined_uuids(const std::vector<Device>& devices) {
+  std::string text;
+  for (const Device& device : devices) text += (text.empty() ? "" : ",") + device.uuid;
+  return text;
+}
+
 }  // namespace controller::gpu

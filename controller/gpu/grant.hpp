@@ -33,6 +33,8 @@ Grant grant_of(const std::vector<Device>& devices, const GrantWords& words);
 std::vector<Device> usable(const std::vector<Device>& devices);
 // "0 = GPU-8f1e... (NVIDIA H100), 1 = ...", "none".
 std::string listing(const std::vector<Device>& devices);
+// "GPU-a,GPU-b", as labels, journals and variables of the environment have them.
+std::string joined_uuids(const std::vector<Device>& devices);
 
 // One word of a list: an index ("0", of an instance "0:1"), a UUID or the beginning of one. Several
 // devices: it is ambiguous.

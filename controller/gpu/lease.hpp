@@ -17,7 +17,7 @@ namespace controller::gpu {
 
 // /run/lock where that is everybody's (Debian), else /dev/shm: all users of a host come to the
 // same.
-std::filesystem::path lease_folder();
+std::filesystem::path lease_folder(const std::filesystem::path& usual = "/run/lock");
 
 // Released by the destructor or death.
 class Lease {

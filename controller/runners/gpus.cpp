@@ -10,6 +10,7 @@
 
 #include "container/labels.hpp"
 #include "controller/errors.hpp"
+#include "controller/gpu/grant.hpp"
 #include "controller/runners/runner.hpp"
 
 namespace controller {
@@ -89,7 +90,8 @@ std::string numbers_up_to(std::size_t count) {
 std::string cuda_devices(const GpuDevices& nvidia, GpuNaming naming) {
   const bool instances = std::any_of(nvidia.begin(), nvidia.end(),
                                      [](const auto& device) { return !device.parent.empty(); });
-  return naming == GpuNaming::uuids || instances ? uuid_list(nvidia) : numbers_up_to(nvidia.size());
+  return naming == GpuNaming::uuids || instances ? gpu::joined_uuids(nvidia)
+                                                 : numbers_up_to(nvidia.size());
 }
 
 // GPUs that have no UUID are known to ROCm by number alone.
@@ -102,10 +104,6 @@ std::string rocm_devices(const GpuDevices& amd) {
 }
 
 }  // namespace
-
-std::string uuid_list(const GpuDevices& devices) {
-  return container::uuids(container_devices(devices));
-}
 
 std::vector<container::GpuDevice> container_devices(const GpuDevices& devices) {
   std::vector<container::GpuDevice> all;
@@ -163,7 +161,7 @@ void pass_devices(container::ContainerSpec& spec, const GpuDevices& devices, con
     throw PrepareError(campaign::FailureClass::infra, refusal.what());
   }
   if (!devices.empty() && !spec.shm_size && spec.ipc.empty()) spec.shm_size = shm_with_gpus;
-  spec.labels[container::label::gpus] = uuid_list(devices);
+  spec.labels[container::label::gpus] = gpu::joined_uuids(devices);
 }
 
 void check_devices(container::ContainerSpec& spec, const GpuDevices& devices) {

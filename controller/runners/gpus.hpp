@@ -10,8 +10,6 @@ namespace controller {
 
 using GpuDevices = std::vector<gpu::Device>;
 
-// Comma-separated: what {gpus} and the label campaignctl.gpus are.
-std::string uuid_list(const GpuDevices& devices);
 std::vector<container::GpuDevice> container_devices(const GpuDevices& devices);
 
 // What the files of this host, on which the engine is, tell beside the engine.

@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "campaign/config/placeholders.hpp"
-#include "controller/runners/gpus.hpp"
+#include "controller/gpu/grant.hpp"
 #include "controller/runners/runner.hpp"
 
 namespace controller {
@@ -33,7 +33,7 @@ campaign::Placeholders placeholders(const PayloadContext& context, const Attempt
                 {"campaign", context.campaign->id},
                 {"cycle", std::to_string(attempt.planned.cycle)},
                 {"attempt", std::to_string(attempt.number)},
-                {"gpus", uuid_list(attempt.devices)}};
+                {"gpus", gpu::joined_uuids(attempt.devices)}};
   return with;
 }
 

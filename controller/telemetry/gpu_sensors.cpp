@@ -9,6 +9,7 @@
 #include <limits>
 #include <thread>
 
+#include "controller/gpu/bounded.hpp"
 #include "controller/gpu/nvml.hpp"
 #include "controller/telemetry/kernel_file.hpp"
 
@@ -308,12 +309,8 @@ std::vector<campaign::TelemetryColumn> gpu_columns_of(const std::string& source)
   return columns;
 }
 
-GpuLibrary::GpuLibrary(std::string library) {
-  std::packaged_task<std::shared_ptr<Opened>()> task(
-      [name = std::move(library)] { return open_library(name); });
-  opened_ = task.get_future().share();
-  std::thread(std::move(task)).detach();
-}
+GpuLibrary::GpuLibrary(std::string library)
+    : opened_(gpu::begun([name = std::move(library)] { return open_library(name); })) {}
 
 bool GpuLibrary::answered() const {
   return opened_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;

@@ -17,6 +17,7 @@ using ::testing::ElementsAre;
 using testing::Folder;
 using ::testing::HasSubstr;
 using testing::NvmlScript;
+using testing::uuids_of;
 
 constexpr char two[] =
     "gpu 0 uuid=GPU-a total=85899345920 used=500000000 name=A\n"
@@ -71,13 +72,13 @@ TEST(Broker, TwoRunsNeverHaveOneDevice) {
   Broker broker = site.broker();
   auto first = site.obtain(broker, 0, 0);
   auto second = site.obtain(broker, 0, 1);
-  EXPECT_THAT(testing::uuids_of(first.devices), ElementsAre("GPU-a"));
-  EXPECT_THAT(testing::uuids_of(second.devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(uuids_of(first.devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(uuids_of(second.devices), ElementsAre("GPU-b"));
   EXPECT_EQ(first.devices[0].memory->total, 85899345920U);
   site.on_wait = [&] { first.hold.reset(); };  // the first run ends while the third waits
   auto third = site.obtain(broker, 0, 2);
   EXPECT_EQ(site.last_wait, "GPU-a: another run of this campaign has it");
-  EXPECT_THAT(testing::uuids_of(third.devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(uuids_of(third.devices), ElementsAre("GPU-a"));
 }
 
 TEST(Broker, WhoCameFirstIsServedFirst) {
@@ -85,12 +86,16 @@ TEST(Broker, WhoCameFirstIsServedFirst) {
   Broker broker = site.broker();
   auto first = site.obtain(broker, 0, 0);
   std::vector<std::string> served;
+  std::set<int> waiting;
   const auto one = [&](std::uint32_t experiment, int worker) -> Task<> {
     const auto obtained = co_await broker.obtain({.experiment = experiment,
                                                   .worker = worker,
-                                                  .waits = [](const std::string&) {},
+                                                  .waits =
+                                                      [&, worker](const std::string& why) {
+                                                        if (!why.empty()) waiting.insert(worker);
+                                                      },
                                                   .given_up = [] { return false; }});
-    served.push_back(std::to_string(experiment) + ":" + gpu::uuids_of(obtained.devices));
+    served.push_back(std::to_string(experiment) + ":" + gpu::joined_uuids(obtained.devices));
   };
   // The second wants both, and the free one is not given to the third meanwhile.
   bool both = false, after = false;
@@ -98,7 +103,7 @@ TEST(Broker, WhoCameFirstIsServedFirst) {
   boost::asio::co_spawn(site.loop.io(), one(0, 2),
                         [&](const std::exception_ptr&) { after = true; });
   const auto story = [&]() -> Task<> {
-    for (int i = 0; i < 50; ++i) co_await container::sleep_for(0.01);
+    while (waiting.size() < 2) co_await container::sleep_for(0.01);
     EXPECT_TRUE(served.empty());
     first.hold.reset();
     while (!both || !after) co_await container::sleep_for(0.01);
@@ -113,7 +118,7 @@ TEST(Broker, WhatAnotherCampaignLeasesIsRefusedByItsName) {
       gpu::Lease::take({.folder = site.leases.path(), .uuid = "GPU-a", .campaign = "other"},
                        campaign::system_clock());
   Broker broker = site.broker();
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
   const auto refused = site.obtain(broker, 1);
   EXPECT_EQ(refused.hold, nullptr);
   EXPECT_THAT(refused.refused, HasSubstr("GPU-a: leased by pid "));
@@ -127,7 +132,7 @@ TEST(Broker, WhatOthersHoldIsWaitedForAsLongAsItIsSaid) {
                        campaign::system_clock());
   Broker broker = site.broker(3600);
   site.on_wait = [&] { other.lease.reset(); };
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
   EXPECT_THAT(site.last_wait, HasSubstr("campaign other"));
 }
 
@@ -135,7 +140,7 @@ TEST(Broker, AContainerOfAnotherCampaignKeepsItsDevice) {
   Site site;
   site.neighbours.taken["GPU-a"] = "container train has it";
   Broker broker = site.broker();
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-b"));
   EXPECT_EQ(site.obtain(broker, 1).refused, "GPU-a: container train has it");
 }
 
@@ -143,7 +148,7 @@ TEST(Broker, AProcessOrMemoryInUseMeansNotFreeUntilItIsGone) {
   Site site(std::string(two) + "process 0 pid=999999999 memory=1000\n");
   Broker broker = site.broker(0, 3600);
   site.on_wait = [&] { std::ofstream(site.script.path()) << two; };
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
   EXPECT_EQ(site.last_wait, "GPU-a: pid 999999999 holds it");
   Site residual(
       "gpu 0 uuid=GPU-a total=85899345920 used=50000000000 name=A\n"
@@ -165,7 +170,7 @@ TEST(Broker, ProcessesOfOurOwnContainersAndOnesThatOnlyDrawDoNotCount) {
             " memory=60000000000\nprocess 1 pid=999999999 graphics=1 memory=1000\n");
   site.neighbours.ours = {"/"};
   Broker broker = site.broker();
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 1).devices), ElementsAre("GPU-a", "GPU-b"));
 }
 
 TEST(Broker, AnEngineThatFailsIsTheAskersToHear) {
@@ -211,7 +216,7 @@ TEST(Broker, WhatGoesOnUnderANewControllerIsTakenUpAndKeptFromOthers) {
   Broker broker = site.broker();
   auto taken = broker.take_up("GPU-b");
   EXPECT_EQ(taken.problem, "");
-  EXPECT_THAT(testing::uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-a"));
+  EXPECT_THAT(uuids_of(site.obtain(broker, 0).devices), ElementsAre("GPU-a"));
   Broker late = site.broker();
   const auto lost = late.take_up("GPU-a,GPU-b");
   EXPECT_THAT(lost.problem, HasSubstr("GPU 1 is leased by pid "));
