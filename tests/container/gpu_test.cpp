@@ -225,5 +225,21 @@ TEST(GpuRemedy, WordsOfEveryEngineLeadToOne) {
   EXPECT_EQ(gpu_remedy("no such image"), "");
 }
 
+TEST(GpuSpec, DeviceFilesOfAServiceBringNoGpuButTheLeasedOne) {
+  ContainerSpec spec;
+  spec.devices = {{.host = "/dev/kfd", .target = "/dev/kfd"},
+                  {.host = "/dev/dri", .target = "/dev/dri"},
+                  {.host = "/dev/nvidia0", .target = "/dev/nvidia0"},
+                  {.host = "/dev/fuse", .target = "/dev/fuse"}};
+  ContainerSpec none = spec;
+  EXPECT_TRUE(without_gpus(none));
+  ASSERT_EQ(none.devices.size(), 1u);
+  EXPECT_EQ(none.devices[0].host, "/dev/fuse");
+  give_gpus(spec, choose_gpu_route(docker(), {}, {amd}));
+  std::vector<std::string> files;
+  for (const DeviceNode& node : spec.devices) files.push_back(node.host);
+  EXPECT_THAT(files, ElementsAre("/dev/fuse", "/dev/kfd", "/dev/dri/renderD130"));
+}
+
 }  // namespace
 }  // namespace container::test

@@ -89,6 +89,13 @@ TEST(LauncherDevices, AnotherDeviceUnderTheSameFileIsFound) {
               HasSubstr("seen /dev/nvidia0 (GPU-b)"));
 }
 
+TEST(LauncherDevices, WhatTheDriverHasNotInitialisedYetIsNoOtherDevice) {
+  const Inside inside;
+  inside.file("dev/nvidia0");
+  inside.listed("0000:3b:00.0", 0, "GPU-" + std::string(8, '?'));
+  EXPECT_EQ(mismatch(expecting({"GPU-a=/dev/nvidia0"}), inside.seen()), "");
+}
+
 TEST(LauncherDevices, MoreThanTheLeasedOnesIsRefusedUnlessAllowed) {
   const Inside inside;
   inside.file("dev/nvidia0");

@@ -102,6 +102,16 @@ TEST(Lease, OneHolderAtATimeAndItIsNamed) {
   EXPECT_NE(take(folder).lease, nullptr);
 }
 
+TEST(Lease, AFolderThatIsNotEverybodysIsLeftForOneThatIs) {
+  const Folder folder;
+  ASSERT_EQ(chmod(folder.path().c_str(), 01777), 0);
+  EXPECT_EQ(gpu::lease_folder(folder.path()), folder.path());
+  // Root could write here as well, and would not meet the others.
+  ASSERT_EQ(chmod(folder.path().c_str(), 0755), 0);
+  EXPECT_EQ(gpu::lease_folder(folder.path()), "/dev/shm");
+  EXPECT_EQ(gpu::lease_folder("/no/such/folder"), "/dev/shm");
+}
+
 TEST(Lease, DevicesAreLeasedOneByOne) {
   const Folder folder;
   const Lease::Attempt first = take(folder);

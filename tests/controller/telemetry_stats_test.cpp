@@ -197,7 +197,7 @@ std::optional<double> metric(const campaign::TelemetryReading& reading, const st
 
 TEST_F(RealEngineStats, ContainerWithoutAVisibleGroupHasItsFiguresFromTheEngine) {
   const Attempt attempt = begun("while :; do :; done");
-  loop().run(container::sleep_for(4.5));
+  loop().run(container::sleep_for(4.5));  // the time that is measured
   recorder_->ended(attempt);
   const auto reading = *loop().run(recorder_->collect(attempt, {}));
   const campaign::TelemetrySource& source = reading.record.sources.at(0);
@@ -213,7 +213,6 @@ TEST_F(RealEngineStats, ContainerWithoutAVisibleGroupHasItsFiguresFromTheEngine)
 
 TEST_F(RealEngineStats, ContainerThatEndsMeanwhileFailsNothing) {
   const Attempt attempt = begun("sleep 60");
-  loop().run(container::sleep_for(0.3));
   loop().run(engine().kill(attempt.container_id, "KILL"));
   ended(attempt.container_id);
   recorder_->ended(attempt);

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import PROGRAM, Campaign, wait_for  # noqa: E402
+from campaign import Campaign, wait_for  # noqa: E402
 from check import Checks, Skip, need_engine  # noqa: E402
 
 checks = Checks("telemetry")
@@ -88,20 +88,11 @@ def burning_container_is_seen():
 class WithoutGroups(Campaign):
     """A campaign whose controller has an empty folder in the place of /sys/fs/cgroup."""
 
-    def start(self, *arguments, kill=None, cwd=None):
-        (self.folder / "empty").mkdir(exist_ok=True)
-        with open(self.folder / "output.log", "ab") as log:
-            process = subprocess.Popen(
-                ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /sys/fs/cgroup && shift && exec "$@"', "sh",
-                 str(self.folder / "empty"), PROGRAM, *map(str, arguments)],
-                cwd=cwd or self.folder,
-                env=self.environment(kill),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self.started.append(process)
-        return process
+    def command(self, arguments):
+        empty = self.folder / "empty"
+        empty.mkdir(exist_ok=True)
+        mounted = 'mount --bind "$1" /sys/fs/cgroup && shift && exec "$@"'
+        return ["unshare", "-m", "sh", "-c", mounted, "sh", str(empty), *super().command(arguments)]
 
 
 def mounts_can_be_hidden():

@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import PROGRAM, Campaign, merged, wait_for  # noqa: E402
+from campaign import Campaign, merged, wait_for  # noqa: E402
 from check import Checks  # noqa: E402
 from gpu import GpuCampaign, device, local, uuid  # noqa: E402
 
@@ -74,20 +74,10 @@ class Hot(Campaign):
     def heat(self):
         self.begin = time.monotonic()
 
-    def start(self, *arguments, kill=None, cwd=None):
+    def command(self, arguments):
         """As ever, with the folder's `class` in the place of /sys/class."""
-        with open(self.folder / "output.log", "ab") as log:
-            process = subprocess.Popen(
-                [*NAMESPACE, "sh", "-c", 'mount --bind "$1" /sys/class && shift && exec "$@"', "sh",
-                 str(self.folder / "class"), PROGRAM, *map(str, arguments)],
-                cwd=cwd or self.folder,
-                env=self.environment(kill),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        self.started.append(process)
-        return process
+        mounted = 'mount --bind "$1" /sys/class && shift && exec "$@"'
+        return [*NAMESPACE, "sh", "-c", mounted, "sh", str(self.folder / "class"), *super().command(arguments)]
 
     def run(self, *arguments, **options):
         """As ever; `wait` goes on to look after the controller, not after this."""

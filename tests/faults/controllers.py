@@ -57,6 +57,18 @@ def down_of_a_dead_campaign_removes_its_containers():
 
 
 @checks.statement
+def what_a_killed_pilot_left_is_gone_before_it_runs_again():
+    with Campaign(dict(SMALL, execution={"cycles": 1, "pilot": True})) as campaign:
+        campaign.signal(running(campaign))
+        assert len(campaign.containers()) == 1
+        process = campaign.start_up()
+        campaign.until_payload(2)
+        assert len(campaign.containers()) == 1, campaign.said()
+        (campaign.folder / "witness/go").touch()
+        assert campaign.ended(process) == 0, campaign.said()
+
+
+@checks.statement
 def same_name_from_two_folders():
     with Campaign(SMALL) as first, Campaign(SMALL) as second:
         processes = [(c, running(c)) for c in (first, second)]

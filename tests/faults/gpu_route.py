@@ -324,6 +324,71 @@ def a_held_container_is_made_anew_when_its_workers_device_changes():
 
 
 @checks.statement
+def a_held_container_that_leaves_its_device_full_is_made_anew():
+    changes = {"runner": {"strategy": "persistent", "gpus": {"ids": [0]}}, "execution": {"cycles": 2}}
+    waits = f"{INSIDE}; until [ -e /witness/go ]; do sleep 0.05; done"
+    with campaign("hook", changes, task=waits) as one:
+        process = one.start_up()
+        one.until_payload()
+        pid = docker("inspect", "-f", "{{.State.Pid}}", one.containers()[0], host=one.host).strip()
+        full = device(0, minor=0, used=84 * 10**9) + f"process 0 pid={pid} memory=83000000000\n"
+        one.script.write_text(full + device(1, minor=1))
+        (one.folder / "witness/go").write_text("")
+        assert one.ended(process) == 0, one.said()
+        assert "leaves GPU 0 with 97 % of its memory in use (health_check.gpu_memory_threshold_pct: 90)" in one.said()
+        assert [r["container_run"] for r in one.run_records()] == [1, 1], one.run_records()
+
+
+def servers_beside_the_second_run(workers):
+    """Which server each of two equal runs on one device has, and how many are up while the second is under way."""
+    server = {"command": ["sh", "-c", "echo up; exec sleep 600"], "ready": {"log": "^up"}, "reuse": "while_same"}
+    changes = {"runner": {"network": None, "server": server},
+               "execution": {"cycles": 2, "workers": workers, "placement": "same"}}
+    waits = 'until [ "$CAMPAIGN_CYCLE" = 1 ] || [ -e /witness/go ]; do sleep 0.05; done'
+    with campaign("hook", changes, task=waits) as one:
+        process = one.start_up()
+        one.until_payload(2)
+        up = docker("ps", "-q", "--filter", "label=campaignctl.server", "--filter",
+                    f"label=campaignctl.uid={one.uids()[0]}", host=one.host).split()
+        (one.folder / "witness/go").write_text("")
+        assert one.ended(process) == 0, one.said()
+        return [event["server"] for event in one.events("starting")], len(up)
+
+
+@checks.statement
+def a_server_is_kept_with_its_device_where_no_other_worker_may_wait_for_it():
+    (first, second), up = servers_beside_the_second_run(1)
+    assert first == second and up == 1, (first, second, up)
+    (first, second), up = servers_beside_the_second_run(2)
+    assert first != second and up == 1, (first, second, up)
+
+
+@checks.statement
+def a_new_session_takes_the_device_that_the_abandoned_one_left_in_use():
+    with campaign("hook", {"gpus": "auto"}, task=f"{INSIDE}; sleep 600", script=device(0, minor=0)) as one:
+        process = one.start_up()
+        one.until_payload()
+        one.signal(process)
+        one.payload(INSIDE)
+        one.up("--new")
+        assert inside(one)["s1.c01"][0] == "cuda=0"
+
+
+@checks.statement
+def an_image_made_for_gpus_wants_a_word():
+    host, image = engines.get("hook").host, "campaignctl/made-for-gpus:1"
+    made = docker("create", IMAGE, host=host).strip()
+    docker("commit", "--change", "ENV CUDA_VERSION=12.4", made, image, host=host)
+    docker("rm", made, host=host)
+    server = {"network": None, "server": {"image": image, "command": ["sleep", "600"]}}
+    for runner in ({"image": image}, server):
+        with campaign("hook", {"runner": {"gpus": None, **runner}}) as one:
+            text = one.up(expect=2)
+            assert f"image {image} is made for GPUs" in text and "`gpus: none`" in text, text
+            assert not one.uids(), "a session was begun"
+
+
+@checks.statement
 def a_server_holds_the_device_and_its_client_none():
     show = "ls /dev | grep -E '^nvidia[0-9]'; echo cuda=$CUDA_VISIBLE_DEVICES; exec sleep 600"
     server = {"command": ["sh", "-c", show], "ready": {"log": "^cuda="}}
@@ -358,13 +423,13 @@ def an_engine_without_a_driver_says_what_to_do():
 
 
 class ComposedGpus(GpuCampaign, Composed):
-    """A service that reserves all GPUs, and depends on nothing."""
+    """A service that asks for GPUs, all unless said otherwise, and depends on nothing."""
 
-    def __init__(self, gpus):
+    def __init__(self, gpus, asks=None):
         reserved = [{"driver": "nvidia", "count": "all", "capabilities": ["gpu"]}]
         work = {"depends_on": None, "network_mode": "none", "environment": {"GPUS": ""},
                 "volumes": ["./payload:/payload:ro", "./witness:/witness"],
-                "deploy": {"resources": {"reservations": {"devices": reserved}}}}
+                **(asks or {"deploy": {"resources": {"reservations": {"devices": reserved}}}})}
         super().__init__(merged(SMALL, {"runner": {"gpus": gpus}}), script=device(0, minor=0) + device(1, minor=1),
                          services={"work": work}, task=INSIDE, host=engines.get("hook").host)
 
@@ -374,6 +439,16 @@ def a_reservation_of_a_service_becomes_the_leased_ones():
     with ComposedGpus({"ids": [1]}) as one:
         one.up()
         assert inside(one) == {"s1.c01": ["cuda=0", f"nvidia={uuid(1)}", f"gpus={uuid(1)}", "nvidia1"]}, inside(one)
+
+
+@checks.statement
+def what_a_service_asks_for_is_what_its_runs_get_where_they_say_nothing():
+    with ComposedGpus(None) as one:
+        one.up()
+        assert inside(one)["s1.c01"][-2:] == ["nvidia0", "nvidia1"], inside(one)
+    with ComposedGpus(None, {"devices": ["nvidia.com/gpu=1"]}) as one:
+        one.up()
+        assert inside(one)["s1.c01"][0] == "cuda=0" and inside(one)["s1.c01"][3:] == ["nvidia1"], inside(one)
 
 
 @checks.statement

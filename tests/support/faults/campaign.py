@@ -139,13 +139,16 @@ class Campaign:
             environment.update(LD_PRELOAD=KILLER, CAMPAIGNCTL_TEST_KILL=kill)
         return environment
 
+    def command(self, arguments):
+        return [PROGRAM, *map(str, arguments)]
+
     def start(self, *arguments, kill=None, cwd=None):
         """Starts campaignctl; its output goes to the folder's output.log, where `said()` finds it."""
         with open(self.folder / "output.log", "ab") as log:
             log.write(("$ campaignctl " + " ".join(map(str, arguments)) + "\n").encode())
             log.flush()
             process = subprocess.Popen(
-                [PROGRAM, *map(str, arguments)],
+                self.command(arguments),
                 cwd=cwd or self.folder,
                 env=self.environment(kill),
                 stdin=subprocess.DEVNULL,
