@@ -372,6 +372,7 @@ Task<> Sequencer::release(Attempt& attempt) {
 Task<bool> Sequencer::measure(Attempt& attempt) {
   bool released = false;
   try {
+    const UnderWay under_way(context_, attempt);
     co_await run_stages(context_, attempt, {.part = Part::during});
   } catch (const ReleasedBeforeStart&) {
     released = true;

@@ -79,7 +79,7 @@ ProgressState Sequencer::progress() const {
                       .completed = completed_,
                       .failed = failed_,
                       .skipped = skipped_,
-                      .running = context_.measuring.size(),
+                      .running = context_.under_way.size(),
                       .cycle = fold_.cycle_entered,
                       .cycles = context_.campaign->execution.cycles,
                       .elapsed = context_.clock->boottime() - begin_,

@@ -211,7 +211,7 @@ class Gap {
   // The machine and the run's GPUs without any run, for what is taken off their energy. True when
   // they were measured.
   Task<bool> rest() {
-    if (!context_.recorder || !context_.measuring.empty() ||
+    if (!context_.recorder || !context_.under_way.empty() ||
         context_.recorder->seconds_of_rest(attempt_.devices) <= 0)
       co_return false;
     context_.wait_reason = "the machine is measured at rest";

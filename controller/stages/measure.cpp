@@ -32,11 +32,6 @@ class MeasureStage : public Stage {
     attempt.looked_boottime = context.clock->boottime();
     if (attempt.ending.started_utc <= 0 && !attempt.resumed)
       attempt.ending.started_utc = context.clock->utc();
-    for (Attempt* other : context.measuring) {
-      attempt.neighbours.push_back(other->run);
-      other->neighbours.push_back(attempt.run);
-    }
-    context.measuring.push_back(&attempt);
     std::exception_ptr failure;
     try {
       while (!co_await over(context, attempt)) co_await until_something(context, attempt);
@@ -44,7 +39,6 @@ class MeasureStage : public Stage {
       failure = std::current_exception();
     }
     if (context.recorder) context.recorder->ended(attempt);
-    std::erase(context.measuring, &attempt);
     if (failure) std::rethrow_exception(failure);
     settle_times(context, attempt);
   }

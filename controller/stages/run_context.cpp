@@ -4,6 +4,26 @@
 
 namespace controller {
 
+namespace {
+
+// Another attempt of the same run is the same neighbour.
+void meets(Attempt& attempt, const Attempt& other) {
+  if (std::ranges::find(attempt.neighbours, other.run) == attempt.neighbours.end())
+    attempt.neighbours.push_back(other.run);
+}
+
+}  // namespace
+
+UnderWay::UnderWay(RunContext& context, Attempt& attempt) : context_(context), attempt_(attempt) {
+  for (Attempt* other : context_.under_way) {
+    meets(attempt, *other);
+    meets(*other, attempt);
+  }
+  context_.under_way.push_back(&attempt);
+}
+
+UnderWay::~UnderWay() { std::erase(context_.under_way, &attempt_); }
+
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt) {
   AttemptPaths paths;
   paths.results = attempt.pilot ? results.pilot(attempt.name()) : results.attempt(attempt.name());

@@ -56,12 +56,26 @@ struct RunContext {
   std::vector<WorkerStatus> workers;
   std::map<std::string, double> device_finished;  // by UUID: boottime of the end of its last run
   std::optional<double> finished_before;  // of the last run that an earlier controller saw end
-  std::vector<Attempt*> measuring;        // under way now
+  std::vector<Attempt*> under_way;        // being started or running now, see UnderWay
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
   std::string resumed_gap_run;                    // for this run
   std::string wait_reason;                        // shown by status
   std::optional<double> wait_until_utc;
   std::string engine_id, host;
+};
+
+// An attempt from before its start to its end: all that are under way at some time of it are its
+// neighbours, and it is theirs. The engine may say that it was started after the other has ended.
+class UnderWay {
+ public:
+  UnderWay(RunContext& context, Attempt& attempt);
+  ~UnderWay();
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+
+ private:
+  RunContext& context_;
+  Attempt& attempt_;
 };
 
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);

@@ -3,6 +3,9 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "tests/support/controller/bench.hpp"
 #include "tests/support/controller/fake_engine.hpp"
 
@@ -35,6 +38,10 @@ class Sequence : public ::testing::Test {
     return bench_->run(selected_);
   }
   RunPhase phase(const std::string& id) const { return bench_->state(id).phase; }
+  std::vector<std::string> neighbours(const std::string& id) const {
+    std::ifstream record(bench_->folder() / "results/raw" / id / "run.json");
+    return nlohmann::json::parse(record).at("neighbours");
+  }
 
   FakeEngine engine_;
   std::set<std::size_t> selected_;
@@ -154,6 +161,29 @@ TEST_F(Sequence, WrittenCycleGapIsABarrierForSeveralWorkersThatPrepareAhead) {
   bench_->run();
   EXPECT_THAT(engine.crossed, ::testing::IsEmpty());
   EXPECT_EQ(phase("a3.c04"), RunPhase::completed);
+}
+
+// Says that the second container has been started only when the first, which ends meanwhile, is
+// gone.
+class LateAnswerEngine : public FakeEngine {
+ public:
+  Task<> start(const std::string& id) override {
+    co_await FakeEngine::start(id);
+    if (count("start ") < 2) co_return;
+    finish("id1", 0);
+    while (count("remove id1") == 0) co_await container::sleep_for(0.001);
+    finish(id, 0);
+  }
+};
+
+TEST_F(Sequence, ARunWhoseStartIsUnderWayIsANeighbourAlready) {
+  LateAnswerEngine engine;
+  engine.script = "hang";
+  bench_ = std::make_unique<Bench>(campaign_of("cycles: 1, workers: 2"));
+  bench_->use(engine);
+  bench_->run();
+  EXPECT_THAT(neighbours("a1.c01"), ElementsAre("a2.c01"));
+  EXPECT_THAT(neighbours("a2.c01"), ElementsAre("a1.c01"));
 }
 
 TEST_F(Sequence, RecoveredRunIsNotDrawnBySomebodyElse) {
