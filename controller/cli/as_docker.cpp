@@ -84,6 +84,17 @@ void add_limits(Options& options, const campaign::Runner& runner) {
                   limit.name + "=" + std::to_string(limit.soft) + ":" + std::to_string(limit.hard));
 }
 
+// docker run takes a list of devices as CSV, so its commas stand in quotes. Which ones a count
+// comes to is the engine's choice here.
+void add_gpus(Options& options, const std::optional<campaign::GpuWish>& wish) {
+  using Kind = campaign::GpuWish::Kind;
+  if (!wish) return;
+  if (wish->kind == Kind::all) options.add("--gpus all");
+  if (wish->kind == Kind::count) options.add("--gpus " + std::to_string(wish->count));
+  if (wish->kind == Kind::ids)
+    options.value("--gpus", "\"device=" + text::joined(wish->ids, ",") + "\"");
+}
+
 void add_security(Options& options, const campaign::Runner& runner) {
   options.each("--cap-add", runner.cap_add);
   options.each("--cap-drop", runner.cap_drop);
@@ -165,6 +176,7 @@ std::string server_commands(const campaign::Runner& runner, const std::string& n
                             const Filled& filled) {
   const campaign::Server& server = *runner.server;
   Options options = container_options(runner, filled);
+  add_gpus(options, runner.gpus);
   options.add("--network-alias server");
   options.each("-p", server.ports);
   for (const auto& [key, value] : server.env)
@@ -178,6 +190,7 @@ std::string server_commands(const campaign::Runner& runner, const std::string& n
 std::string ephemeral_command(const campaign::Runner& runner, const std::string& name,
                               const Filled& filled) {
   Options options = container_options(runner, filled);
+  if (!runner.server) add_gpus(options, runner.gpus);
   add_folders(options, name);
   add_run(options, runner, filled);
   const campaign::Argv command = with_entrypoint(options, runner, filled);
@@ -188,6 +201,7 @@ std::string ephemeral_command(const campaign::Runner& runner, const std::string&
 std::string persistent_commands(const campaign::Runner& runner, const std::string& name,
                                 const Filled& filled) {
   Options made = container_options(runner, filled);
+  if (!runner.server) add_gpus(made, runner.gpus);
   add_folders(made, name);
   made.add("--entrypoint sleep");
   made.add(shell_quoted(filled.one(runner.image)) + " infinity");

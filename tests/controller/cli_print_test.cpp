@@ -135,6 +135,31 @@ TEST(AsDocker, AServerComesFirstAndBothMeetInANetwork) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
 }
 
+TEST(AsDocker, GpusGoToTheProgramThatIsToUseThem) {
+  using Kind = campaign::GpuWish::Kind;
+  campaign::Campaign campaign = docker_campaign();
+  const campaign::Experiment experiment = testing::sample_view().manifest.plan.experiments[0];
+  const auto text_with = [&](const campaign::GpuWish& wish) {
+    campaign.runner->gpus = wish;
+    return as_docker(campaign, experiment);
+  };
+  const auto with = [&](const campaign::GpuWish& wish, const std::string& flag) {
+    const std::string text = text_with(wish);
+    EXPECT_NE(text.find("  " + flag + " \\\n"), std::string::npos) << text;
+  };
+  with({.kind = Kind::all}, "--gpus all");
+  with({.kind = Kind::count, .count = 2}, "--gpus 2");
+  with({.kind = Kind::ids, .ids = {"0", "GPU-8f1e"}}, "--gpus '\"device=0,GPU-8f1e\"'");
+  EXPECT_EQ(text_with({.kind = Kind::none}).find("--gpus"), std::string::npos);
+  campaign.runner->network.clear();
+  campaign.runner->server = campaign::Server{.image = "srv:1", .command = {"serve"}};
+  const std::string text = text_with({.kind = Kind::all});
+  const auto flag = text.find("--gpus all");
+  EXPECT_LT(text.find("docker run -d --name l1-server"), flag) << text;
+  EXPECT_LT(flag, text.find("docker run --rm")) << text;
+  EXPECT_EQ(text.find("--gpus", flag + 1), std::string::npos) << text;
+}
+
 campaign::Summary sample_summary() {
   campaign::Summary summary;
   campaign::MetricSummary row;
