@@ -137,12 +137,14 @@ Task<AttemptPtr> Sequencer::next_attempt(int worker) {
   for (;;) {
     if (AttemptPtr attempt = take_recovered(worker)) co_return attempt;
     if (context_.stop->no_new_runs()) co_return nullptr;
-    double until = std::numeric_limits<double>::infinity();
-    if (AttemptPtr attempt = draw(worker, false, &until)) {
-      if (co_await begin(*attempt)) co_return attempt;
+    Draw drawn = draw(worker, false);
+    if (drawn.attempt) {
+      if (co_await begin(*drawn.attempt)) co_return std::move(drawn.attempt);
       continue;
     }
-    if (until == 0 || context_.stop->no_new_runs()) co_return nullptr;
+    if (drawn.nothing_left || context_.stop->no_new_runs()) co_return nullptr;
+    const Waiting waiting(context_, worker, drawn.wait);
+    const double until = drawn.wait.until_utc.value_or(std::numeric_limits<double>::infinity());
     co_await context_.wake->wait(until - context_.clock->utc());
   }
 }
@@ -161,26 +163,25 @@ AttemptPtr Sequencer::take_recovered(int worker) {
   return attempt;
 }
 
-// `wait_until`: when to try again (UTC; infinity = at a change), 0 = there is nothing left to draw.
-AttemptPtr Sequencer::draw(int worker, bool look_ahead, double* wait_until) {
+Sequencer::Draw Sequencer::draw(int worker, bool look_ahead) {
   check_room();
   if (!pilots_.empty()) {
     const std::uint32_t experiment = pilots_.front();
     pilots_.pop_front();
-    return make_pilot(experiment, worker);
+    return {.attempt = make_pilot(experiment, worker)};
   }
-  *wait_until = std::numeric_limits<double>::infinity();
-  if (pilots_in_flight_ > 0) return nullptr;
+  if (pilots_in_flight_ > 0) return {};
   const Drawn drawn =
       pilot_only_ ? Drawn{} : order_.next(in_flight_, context_.clock->utc(), look_ahead);
-  if (drawn.kind == Drawn::Kind::wait_until) *wait_until = drawn.until_utc;
-  if (drawn.kind == Drawn::Kind::done) *wait_until = 0;
-  if (drawn.kind != Drawn::Kind::run || context_.stop->no_new_runs()) return nullptr;
+  if (drawn.kind == Drawn::Kind::wait_until)
+    return {.wait = {.reason = "retry of " + order_.id(drawn.index), .until_utc = drawn.until_utc}};
+  if (drawn.kind == Drawn::Kind::done) return {.nothing_left = true};
+  if (drawn.kind != Drawn::Kind::run || context_.stop->no_new_runs()) return {};
   if (context_.stop->level() == StopLevel::after_cycle && enters(plan_.runs[drawn.index].cycle)) {
     context_.stop->raise(StopLevel::after_run, context_.stop->reason());
-    return nullptr;
+    return {};
   }
-  return make_attempt(drawn.index, worker);
+  return {.attempt = make_attempt(drawn.index, worker)};
 }
 
 AttemptPtr Sequencer::make_attempt(std::size_t index, int worker) {
@@ -235,13 +236,14 @@ Task<bool> Sequencer::begin(Attempt& attempt) {
 
 // Why others keep it from them; "" = it has them, or may not begin any more.
 Task<std::string> Sequencer::lease_devices(Attempt& attempt) {
+  Waiting waiting(context_, attempt.worker);
   try {
     gpu::Broker::Obtained obtained = co_await context_.broker->obtain(
         {.experiment = attempt.planned.experiment,
          .worker = attempt.worker,
          .waits =
-             [this](const std::string& why) {
-               context_.wait_reason = why.empty() ? "" : "GPUs: " + why;
+             [&waiting](const std::string& why) {
+               waiting.show({.reason = why.empty() ? "" : "GPUs: " + why});
              },
          .given_up = [this, &attempt] { return !may_begin(attempt); }});
     attempt.hold = std::move(obtained.hold);
@@ -435,10 +437,9 @@ Task<> Sequencer::prepare_ahead(int worker) {
   try {
     co_await stand_back();
     if (ahead_.size() == 1) co_await settled_before();
-    double until = 0;
     const bool look_ahead =
         ahead_.size() == 1;  // with more workers a barrier is one for the start, too
-    AttemptPtr next = draw(worker, look_ahead, &until);
+    AttemptPtr next = draw(worker, look_ahead).attempt;
     if (next) claim(*next);
     if (next && co_await get_ready(*next, Part::ahead)) ahead_[slot] = std::move(next);
   } catch (...) {

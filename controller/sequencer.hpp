@@ -36,7 +36,13 @@ class Sequencer {
   Task<> guarded_work(int worker);
   Task<AttemptPtr> next_attempt(int worker);
   AttemptPtr take_recovered(int worker);
-  AttemptPtr draw(int worker, bool look_ahead, double* wait_until);
+  // One to carry out, or what is waited for until there is one.
+  struct Draw {
+    AttemptPtr attempt;
+    bool nothing_left = false;
+    Wait wait;
+  };
+  Draw draw(int worker, bool look_ahead);
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
   Task<bool> begin(Attempt& attempt);

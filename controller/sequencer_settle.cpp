@@ -83,7 +83,7 @@ ProgressState Sequencer::progress() const {
                       .cycle = fold_.cycle_entered,
                       .cycles = context_.campaign->execution.cycles,
                       .elapsed = context_.clock->boottime() - begin_,
-                      .wait = context_.wait_reason};
+                      .wait = shown_wait(context_)};
   for (std::size_t i = 0; i < context_.workers.size(); ++i)
     state.workers.push_back({.id = static_cast<int>(i),
                              .run = context_.workers[i].run,

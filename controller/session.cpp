@@ -168,12 +168,13 @@ void SessionRun::beat() {
   if (host_ && loop_.stop.level() == StopLevel::kill) host_->hurry();
   if (telemetry_) telemetry_->look();
   if (!sequencer_) return;
+  const Wait& wait = shown_wait(context_);
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,
-                                .wait_reason = context_.wait_reason,
+                                .wait_reason = text_of(wait, clock_.utc()),
                                 .pid = getpid(),
                                 .utc = clock_.utc(),
-                                .wait_until_utc = context_.wait_until_utc};
+                                .wait_until_utc = wait.until_utc};
   for (std::size_t i = 0; i < context_.workers.size(); ++i) {
     const WorkerStatus& worker = context_.workers[i];
     heartbeat.workers.push_back({.id = static_cast<int>(i),
@@ -181,7 +182,9 @@ void SessionRun::beat() {
                                  .stage = worker.run.empty() ? "" : worker.stage,
                                  .started_utc = begun_utc_,
                                  .initialization_ms = worker.initialization * 1000});
-    if (heartbeat.stage.empty()) heartbeat.stage = heartbeat.workers.back().stage;
+    const WorkerStatus* waits = waiting_worker(context_);
+    if (waits ? waits == &worker : heartbeat.stage.empty())
+      heartbeat.stage = heartbeat.workers.back().stage;
   }
   ServicesSeen seen{.utc = heartbeat.utc};
   if (persistent_) seen.held = persistent_->held();

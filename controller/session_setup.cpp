@@ -267,12 +267,12 @@ Task<bool> SessionRun::engine_is_back() {
     std::string reason;
     try {
       co_await engine_->info();
-      context_.wait_reason.clear();
+      context_.engine_wait = {};
       co_return true;
     } catch (const container::EngineError& error) {
       reason = error.what();
     }
-    context_.wait_reason = "the engine does not answer: " + reason;
+    context_.engine_wait.reason = "the engine does not answer: " + reason;
     co_await loop_.wake.wait(pause);
   }
   co_return false;

@@ -28,9 +28,11 @@ class LineProgress final : public Progress {
   void tick(const ProgressState& state) override {
     state_ = state;
     flush_ended();
-    if (state.wait != wait_ && !state.wait.empty() && state.wait.find("left") == std::string::npos)
-      writer_.line(stamp() + "waits: " + state.wait + "\n");
-    wait_ = state.wait;
+    const std::string& reason = state.wait.reason;
+    // One that is known to end is not worth a line.
+    if (reason != wait_ && !reason.empty() && !state.wait.until_utc)
+      writer_.line(stamp() + "waits: " + reason + "\n");
+    wait_ = reason;
   }
   void finish() override {
     flush_ended();

@@ -8,6 +8,7 @@
 
 #include "campaign/state/fold.hpp"
 #include "campaign/state/journal.hpp"
+#include "controller/progress/wait.hpp"
 
 namespace controller {
 
@@ -24,7 +25,7 @@ struct ProgressState {
     double since_utc = 0;
   };
   std::vector<Worker> workers;
-  std::string wait;  // "gap, 12 s left", "retry of tiny-b4.c02 in 30 s"
+  Wait wait;
 };
 
 class Progress {

@@ -13,12 +13,12 @@ std::size_t done_of(const ProgressState& state) {
   return state.completed + state.failed + state.skipped;
 }
 
-std::string header(const ProgressState& state, bool color) {
+std::string header(const ProgressState& state, double now_utc, bool color) {
   std::string line = text::painted(state.campaign, text::Paint::bold, color);
   if (state.cycles > 0)
     line += "  cycle " + std::to_string(state.cycle) + " of " + std::to_string(state.cycles);
   line += "  " + text::duration(state.elapsed);
-  if (!state.wait.empty()) line += "   waits: " + state.wait;
+  if (!state.wait.reason.empty()) line += "   waits: " + text_of(state.wait, now_utc);
   return line;
 }
 
@@ -63,7 +63,7 @@ std::string counts_text(const ProgressState& state) {
 }
 
 std::vector<std::string> live_lines(const ProgressState& state, double now_utc, bool color) {
-  std::vector<std::string> lines = {header(state, color), bar_line(state, color)};
+  std::vector<std::string> lines = {header(state, now_utc, color), bar_line(state, color)};
   std::size_t widest = 0;
   for (const ProgressState::Worker& worker : state.workers)
     widest = std::max(widest, text::columns(worker.run));

@@ -66,9 +66,9 @@ class Gap {
   Task<campaign::GapEnd> keep() {
     campaign::GapEnd end;
     if (wants_warmth()) {
-      context_.wait_reason = "gap: the temperature sensors are asked";
+      const Waiting waiting(context_, attempt_.worker,
+                            {.reason = "gap: the temperature sensors are asked"});
       co_await read(patience());
-      context_.wait_reason.clear();
     }
     if (last_ && rules_.kind != Kind::none) end.reason = co_await wait();
     if (!last_ && rules_.kind != Kind::none) end.reason = "first run";
@@ -93,9 +93,7 @@ class Gap {
   }
 
   void release_when_stopped() {
-    if (!context_.stop->no_new_runs()) return;
-    stop_showing();
-    throw ReleasedBeforeStart();
+    if (context_.stop->no_new_runs()) throw ReleasedBeforeStart();
   }
 
   // Without a temperature an adaptive gap goes on as a fixed one.
@@ -149,6 +147,7 @@ class Gap {
 
   // How the gap ended.
   Task<std::string> wait() {
+    Waiting waiting(context_, attempt_.worker);
     std::vector<std::string> sensors;
     for (const thermal::Temperature& one : warmth_.all) sensors.push_back(one.sensor);
     for (;;) {
@@ -158,12 +157,11 @@ class Gap {
       bool journalled = false;
       while (kind == rules_.kind) {
         const Decision decision = gate.feed(context_.clock->boottime(), values_of(sensors));
-        if (decision.go()) {
-          stop_showing();
-          co_return thermal::name_of(decision.why);
-        }
+        if (decision.go()) co_return thermal::name_of(decision.why);
         if (!std::exchange(journalled, true)) journal(until);
-        show(decision);
+        waiting.show({.reason = decision.text,
+                      .until_utc = context_.clock->utc() + decision.seconds_left,
+                      .end = decision.end});
         const double left = seconds_left(until, *context_.clock);
         const bool polls = kind == Kind::adaptive;
         co_await pause(polls ? std::min(thermal::poll_seconds, left) : left);
@@ -190,15 +188,6 @@ class Gap {
                                                         .reason = takes_up() ? "resumed" : reason});
   }
 
-  void show(const Decision& decision) {
-    context_.wait_reason = decision.text;
-    context_.wait_until_utc = context_.clock->utc() + decision.seconds_left;
-  }
-  void stop_showing() {
-    context_.wait_reason.clear();
-    context_.wait_until_utc.reset();
-  }
-
   Task<> pause(double seconds) {
     const double end = context_.clock->boottime() + seconds;
     for (double left = seconds; left > 0; left = end - context_.clock->boottime()) {
@@ -214,10 +203,9 @@ class Gap {
     if (!context_.recorder || !context_.under_way.empty() ||
         context_.recorder->seconds_of_rest(attempt_.devices) <= 0)
       co_return false;
-    context_.wait_reason = "the machine is measured at rest";
+    const Waiting waiting(context_, attempt_.worker, {.reason = "the machine is measured at rest"});
     co_await context_.recorder->measure_rest(attempt_.devices,
                                              [&] { return context_.stop->no_new_runs(); });
-    context_.wait_reason.clear();
     release_when_stopped();
     co_return true;
   }

@@ -24,6 +24,22 @@ UnderWay::UnderWay(RunContext& context, Attempt& attempt) : context_(context), a
 
 UnderWay::~UnderWay() { std::erase(context_.under_way, &attempt_); }
 
+const WorkerStatus* waiting_worker(const RunContext& context) {
+  const auto waits = [](const WorkerStatus& worker) { return !worker.wait.reason.empty(); };
+  const auto first = std::ranges::find_if(context.workers, waits);
+  return first == context.workers.end() ? nullptr : &*first;
+}
+
+const Wait& shown_wait(const RunContext& context) {
+  const WorkerStatus* worker = waiting_worker(context);
+  return worker && context.engine_wait.reason.empty() ? worker->wait : context.engine_wait;
+}
+
+Waiting::Waiting(RunContext& context, int worker, Wait wait)
+    : shown_(context.workers[static_cast<std::size_t>(worker)].wait) {
+  show(std::move(wait));
+}
+
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt) {
   AttemptPaths paths;
   paths.results = attempt.pilot ? results.pilot(attempt.name()) : results.attempt(attempt.name());

@@ -29,6 +29,7 @@ struct WorkerStatus {
   // When its last run ended; below 0 of one before the boot. None = no run yet.
   std::optional<double> finished_boottime;
   std::size_t completed = 0;
+  Wait wait;
 };
 
 struct RunContext {
@@ -59,8 +60,7 @@ struct RunContext {
   std::vector<Attempt*> under_way;        // being started or running now, see UnderWay
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
   std::string resumed_gap_run;                    // for this run
-  std::string wait_reason;                        // shown by status
-  std::optional<double> wait_until_utc;
+  Wait engine_wait;                               // of all that ask it
   std::string engine_id, host;
 };
 
@@ -76,6 +76,24 @@ class UnderWay {
  private:
   RunContext& context_;
   Attempt& attempt_;
+};
+
+// The first worker that waits; null = none does.
+const WorkerStatus* waiting_worker(const RunContext& context);
+// The one wait that is shown: for the engine, else of that worker.
+const Wait& shown_wait(const RunContext& context);
+
+// Shows what a worker waits for, while it is alive.
+class Waiting {
+ public:
+  Waiting(RunContext& context, int worker, Wait wait = {});
+  ~Waiting() { show({}); }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  void show(Wait wait) { shown_ = std::move(wait); }
+
+ private:
+  Wait& shown_;
 };
 
 AttemptPaths attempt_paths(const campaign::ResultsFolder& results, const Attempt& attempt);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace controller::thermal {
 
@@ -15,10 +16,8 @@ constexpr double minute = 60;
 constexpr double endless = std::numeric_limits<double>::infinity();
 
 std::string at(const std::string& label, double celsius) {
-  return "gap: " + label + " at " + std::to_string(std::lround(celsius)) + " C, ";
+  return "gap: " + label + " at " + std::to_string(std::lround(celsius)) + " C";
 }
-
-std::string whole(double seconds) { return std::to_string(std::lround(std::ceil(seconds))); }
 
 double median(const std::array<double, 3>& last, std::size_t readings) {
   if (readings == 1) return last[0];
@@ -105,20 +104,22 @@ std::optional<double> Gate::expected(std::size_t index) const {
 Decision Gate::waiting(double time) const {
   const double most = std::max(0.0, rules_.until - time);
   const double least = std::clamp(rules_.not_before - time, 0.0, most);
-  Decision decision{.why = Why::waits, .text = "", .seconds_left = least};
+  Decision decision{.why = Why::waits, .text = "gap", .seconds_left = least};
+  bool told = false;
   const auto unread = [](const Chip& chip) { return chip.readings == 0; };
-  if (std::ranges::all_of(chips_, unread)) decision.seconds_left = most;
+  if (std::ranges::all_of(chips_, unread)) {
+    decision.seconds_left = most;
+    if (!chips_.empty()) decision.end = Wait::End::at_most;
+  }
   for (std::size_t i = 0; i < chips_.size(); ++i) {
     if (chips_[i].readings == 0 || state_of(i) != Why::waits) continue;
     const auto seconds = expected(i);
     const double left = std::min(seconds.value_or(most), most);
-    if (!decision.text.empty() && left < decision.seconds_left) continue;
+    if (std::exchange(told, true) && left < decision.seconds_left) continue;
     decision.seconds_left = std::max(left, least);
-    decision.text = at(rules_.chips[i].label, chips_[i].celsius) +
-                    (seconds && *seconds < most ? "about " : "at most ") +
-                    whole(decision.seconds_left) + " s left";
+    decision.text = at(rules_.chips[i].label, chips_[i].celsius);
+    decision.end = seconds && *seconds < most ? Wait::End::forecast : Wait::End::at_most;
   }
-  if (decision.text.empty()) decision.text = "gap, " + whole(decision.seconds_left) + " s left";
   return decision;
 }
 
@@ -138,7 +139,7 @@ Decision Gate::feed(double time, std::span<const double> celsius) {
   if (why == Why::waits && time >= rules_.until) why = Why::max_wait;
   if (why == Why::waits) return waiting(time);
   const std::string where =
-      slowest ? at(rules_.chips[*slowest].label, chips_[*slowest].celsius) : "gap: ";
+      slowest ? at(rules_.chips[*slowest].label, chips_[*slowest].celsius) + ", " : "gap: ";
   return {.why = why, .text = where + name_of(why)};
 }
 

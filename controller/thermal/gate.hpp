@@ -15,9 +15,9 @@
 #include <array>
 #include <deque>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "controller/progress/wait.hpp"
 #include "controller/thermal/decay.hpp"
 
 namespace controller::thermal {
@@ -39,10 +39,10 @@ struct GateRules {
 struct Decision {
   enum class Why { waits, fixed, in_band, below_band, stopped_falling, max_wait } why = Why::waits;
   bool go() const { return why != Why::waits; }
-  // "gap: GPU 1 at 61 C, about 40 s left" of the chip that takes longest; "gap: GPU 1 at 44 C, in
-  // band".
-  std::string text;
-  double seconds_left = 0;  // expected, at most until `until`; while it waits
+  std::string text;  // "gap: GPU 1 at 61 C" of the chip that takes longest; "gap: GPU 1 at 44 C, in
+                     // band"
+  double seconds_left = 0;  // while it waits, at most until `until`, and how that is meant
+  Wait::End end = Wait::End::known;
 };
 const char* name_of(Decision::Why why);  // "in band", as journals and records have it
 

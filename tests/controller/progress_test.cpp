@@ -112,6 +112,41 @@ TEST(LineProgress, AFullPipeNeverBlocksAndLosesNoOrder) {
   EXPECT_NE(text.find("] 2999."), std::string::npos);
 }
 
+TEST(LineProgress, OnlyAWaitThatNobodyKnowsTheEndOfIsALineAndOnlyOnce) {
+  const Pipe pipe;
+  const StillClock clock;
+  const auto progress = make_line_progress(pipe.in(), clock);
+  ProgressState state = sample();
+  state.wait = {.reason = "gap", .until_utc = 43394};
+  progress->tick(state);
+  state.wait = {.reason = "GPUs: GPU 0 is leased"};
+  progress->tick(state);
+  progress->tick(state);
+  EXPECT_EQ(pipe.read_all(), "[12:03:04] waits: GPUs: GPU 0 is leased\n");
+}
+
+TEST(Wait, SaysHowLongAndHowSurely) {
+  EXPECT_EQ(text_of({}, 100), "");
+  EXPECT_EQ(text_of({.reason = "the engine is away"}, 100), "the engine is away");
+  EXPECT_EQ(text_of({.reason = "gap", .until_utc = 142}, 100), "gap, 42 s left");
+  EXPECT_EQ(text_of({.reason = "gap", .until_utc = 142}, 130), "gap, 12 s left");
+  EXPECT_EQ(text_of({.reason = "gap", .until_utc = 142}, 150), "gap, 0 s left");
+  EXPECT_EQ(
+      text_of({.reason = "gap: GPU 0 at 61 C", .until_utc = 140, .end = Wait::End::forecast}, 100),
+      "gap: GPU 0 at 61 C, about 40 s left");
+  EXPECT_EQ(text_of({.reason = "gap", .until_utc = 1000, .end = Wait::End::at_most}, 100),
+            "gap, at most 15 min left");
+}
+
+TEST(LiveProgress, HeaderCountsAWaitDownBetweenTwoStates) {
+  ProgressState state = sample();
+  state.wait = {.reason = "retry of b4.c02", .until_utc = 43394};
+  EXPECT_EQ(live_lines(state, 43384, false)[0],
+            "tiny  cycle 1 of 3  1m10s   waits: retry of b4.c02, 10 s left");
+  EXPECT_EQ(live_lines(state, 43391, false)[0],
+            "tiny  cycle 1 of 3  1m10s   waits: retry of b4.c02, 3 s left");
+}
+
 TEST(LiveProgress, DrawsHeaderBarAndWorkers) {
   const std::vector<std::string> lines = live_lines(sample(), 43384, false);
   EXPECT_EQ(lines, (std::vector<std::string>{

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -121,6 +123,42 @@ TEST_F(Sequence, RetryIsAnotherAttemptAtTheEndOfItsCycle) {
   run("cycles: 1, skip_after_failures: 0, retries: {payload: 1, backoff_seconds: 0}");
   EXPECT_THAT(started(engine_), ElementsAre("a1.c01-a1", "a2.c01-a1", "a1.c01-a2", "a2.c01-a2"));
   EXPECT_EQ(bench_->state("a1.c01").failures, 2);
+}
+
+// What each state said was waited for.
+class Waits : public Progress {
+ public:
+  void note(const std::string&) override {}
+  void run_started(const std::string&, int) override {}
+  void run_ended(const Ended&) override {}
+  void tick(const ProgressState& state) override { said.insert(state.wait.reason); }
+  void finish() override {}
+  std::set<std::string> said;
+};
+
+TEST_F(Sequence, ARetryThatIsNotDueYetIsWaitedForInSight) {
+  engine_.script = "exit-3";
+  Bench bench(campaign_of(
+      "cycles: 1, skip_after_failures: 0, retries: {payload: 1, backoff_seconds: 0.05}", "[1]"));
+  bench.use(engine_);
+  Sequencer sequencer({.context = &bench.context()});
+  Waits waits;
+  bench.context().progress = &waits;
+  bool over = false;
+  const auto look = [&]() -> Task<> {
+    while (!over) {
+      waits.tick(sequencer.progress());
+      co_await container::sleep_for(0.001);
+    }
+  };
+  const auto run = [&]() -> Task<> {
+    co_await sequencer.run();
+    over = true;
+  };
+  boost::asio::co_spawn(bench.loop().io(), look(), boost::asio::detached);
+  bench.loop().run(run());
+  EXPECT_THAT(waits.said, ::testing::Contains("retry of k.c01"));
+  EXPECT_EQ(shown_wait(bench.context()).reason, "");
 }
 
 TEST_F(Sequence, StopReleasesWhatWasNotStarted) {

@@ -109,8 +109,8 @@ class GapStageOn : public ::testing::Test {
     while (!over_) {
       clock_.now += 0.05;
       if (each_turn_) each_turn_();
-      if (seen_.empty() || seen_.back() != context().wait_reason)
-        seen_.push_back(context().wait_reason);
+      const std::string shown = text_of(shown_wait(context()), clock_.utc());
+      if (seen_.empty() || seen_.back() != shown) seen_.push_back(shown);
       bench_->wake().notify();
       co_await asio::post(bench_->loop().io(), asio::use_awaitable);
     }
@@ -147,8 +147,7 @@ TEST_F(GapStageOn, AdaptiveEndsWhenTheChipIsInTheBand) {
   EXPECT_NEAR(attempt_->gap.celsius.at("GPU-a"), 45, 0.3);
   EXPECT_THAT(journalled(), ElementsAre("adaptive 900"));
   EXPECT_THAT(seen_, ::testing::Contains(HasSubstr("gap: GPU 0 at 71 C, about ")));
-  EXPECT_EQ(context().wait_reason, "");
-  EXPECT_FALSE(context().wait_until_utc);
+  EXPECT_EQ(shown_wait(context()).reason, "");
 }
 
 TEST_F(GapStageOn, StatusShowsWhenItIsExpectedToEnd) {
@@ -158,10 +157,33 @@ TEST_F(GapStageOn, StatusShowsWhenItIsExpectedToEnd) {
   double expected = 0;
   each_turn_ = [&] {
     if (clock_.now >= run_ended + 36 && expected == 0)
-      expected = context().wait_until_utc.value_or(0) - clock_.utc();
+      expected = shown_wait(context()).until_utc.value_or(0) - clock_.utc();
   };
   const double lasted = keep();
   EXPECT_NEAR(expected, lasted - 36, 1);
+}
+
+TEST_F(GapStageOn, AFixedGapIsCountedDown) {
+  begin("execution: {config_gap_seconds: 10}", {});
+  keep();
+  EXPECT_THAT(seen_, ::testing::IsSupersetOf({"gap, 10 s left", "gap, 6 s left", "gap, 1 s left"}));
+}
+
+TEST_F(GapStageOn, WaitOfOneWorkerIsShownUntilItIsOverWhateverOthersDo) {
+  begin("execution: {workers: 2}", {});
+  {
+    const Waiting second(context(), 1, {.reason = "second"});
+    {
+      const Waiting first(context(), 0, {.reason = "first"});
+      EXPECT_EQ(shown_wait(context()).reason, "first");
+      context().engine_wait.reason = "engine";
+      EXPECT_EQ(shown_wait(context()).reason, "engine") << "nobody gets on without it";
+      context().engine_wait = {};
+    }
+    EXPECT_EQ(shown_wait(context()).reason, "second");
+    EXPECT_EQ(waiting_worker(context()), &context().workers[1]);
+  }
+  EXPECT_EQ(shown_wait(context()).reason, "");
 }
 
 TEST_F(GapStageOn, TargetOfTheFileHoldsWithoutAFirstRun) {
@@ -305,7 +327,7 @@ TEST_F(GapStageOn, StopReleasesTheRunAtOnce) {
   };
   EXPECT_THROW(keep(), ReleasedBeforeStart);
   EXPECT_NEAR(clock_.now, run_ended + 10, 0.5);
-  EXPECT_EQ(context().wait_reason, "");
+  EXPECT_EQ(shown_wait(context()).reason, "");
 }
 
 TEST_F(GapStageOn, WrittenCycleGapIsTheLeastOfAnAdaptiveOne) {
