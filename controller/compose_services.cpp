@@ -2,14 +2,13 @@
 
 #include <unistd.h>
 
-#include <set>
-
 #include "campaign/config/secret_names.hpp"
 #include "campaign/plan/resolve.hpp"
 #include "compose/graph.hpp"
 #include "compose/loader/loader.hpp"
 #include "container/digest.hpp"
 #include "controller/errors.hpp"
+#include "controller/runners/payload.hpp"
 
 namespace controller {
 
@@ -147,6 +146,22 @@ void refuse_changes(const std::set<std::string>& names, const campaign::Manifest
           manifest.file + " --accept-changes`");
 }
 
+enum class Way { one_off, held, server };
+
+// By name: in which ways the runs use it.
+std::map<std::string, std::set<Way>> uses_of_services(const campaign::Campaign& campaign,
+                                                      const campaign::Plan& plan) {
+  std::map<std::string, std::set<Way>> uses;
+  for (const campaign::Experiment& experiment : plan.experiments) {
+    const auto runner = campaign::runner_of(campaign, experiment);
+    if (!runner || runner->type != campaign::RunnerType::compose) continue;
+    uses[runner->service].insert(runner->persistent() ? Way::held : Way::one_off);
+    const std::string server = runner->server ? server_service(*runner) : "";
+    if (!server.empty()) uses[server].insert(Way::server);
+  }
+  return uses;
+}
+
 }  // namespace
 
 compose::StringMap callers_environment() {
@@ -174,14 +189,17 @@ void take_services(campaign::Campaign& campaign) {
 }
 
 compose::Strings services_in_use(const campaign::Campaign& campaign, const campaign::Plan& plan) {
+  compose::Strings names;
+  for (const auto& [name, ways] : uses_of_services(campaign, plan)) names.push_back(name);
+  return names;
+}
+
+std::set<std::string> services_alone(const campaign::Campaign& campaign,
+                                     const campaign::Plan& plan) {
   std::set<std::string> names;
-  for (const campaign::Experiment& experiment : plan.experiments) {
-    const auto runner = campaign::runner_of(campaign, experiment);
-    if (!runner || runner->type != campaign::RunnerType::compose) continue;
-    names.insert(runner->service);
-    if (runner->server && !runner->server->service.empty()) names.insert(runner->server->service);
-  }
-  return {names.begin(), names.end()};
+  for (const auto& [name, ways] : uses_of_services(campaign, plan))
+    if (campaign.execution.workers == 1 && ways.size() == 1) names.insert(name);
+  return names;
 }
 
 compose::Project session_project(const campaign::Campaign& campaign,

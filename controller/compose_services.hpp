@@ -2,6 +2,8 @@
 // and the project that its runs are carried out in.
 #pragma once
 
+#include <set>
+
 #include "campaign/state/manifest.hpp"
 #include "compose/model.hpp"
 
@@ -16,6 +18,10 @@ void take_services(campaign::Campaign& campaign);
 // The services that the experiments of a plan are carried out with, servers included; by name, each
 // once.
 compose::Strings services_in_use(const campaign::Campaign& campaign, const campaign::Plan& plan);
+// Those of which the runs never have two containers at once: one worker, and used in one way only
+// (a one-off, held, or the server).
+std::set<std::string> services_alone(const campaign::Campaign& campaign,
+                                     const campaign::Plan& plan);
 
 // The project of a session: the services in use and all that those depend on. Throws ComposeError,
 // and CommandError(usage) with each difference where a service is not what the session began with.

@@ -179,6 +179,7 @@ void SessionRun::make_compose_side() {
                        .site = &*site_,
                        .project = &*project_,
                        .in_use = services_in_use(state_.campaign, state_.manifest.plan),
+                       .alone = services_alone(state_.campaign, state_.manifest.plan),
                        .workers = state_.campaign.execution.workers,
                        .belonging = belonging(),
                        .host = host_.get(),

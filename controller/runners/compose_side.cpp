@@ -344,6 +344,19 @@ int ComposeSide::shared_falls(const std::string& service) const {
   return falls;
 }
 
+bool ComposeSide::depended_on(const std::string& service) const {
+  return compose::dependencies_of(project_, parts_.in_use).contains(service);
+}
+
+// Two cannot have the same one at once.
+void ComposeSide::settle_address(const std::string& service, container::ContainerSpec& spec) const {
+  if (parts_.alone.contains(service) && !depended_on(service)) return;
+  spec.mac_address.clear();
+  for (auto& network : spec.networks)
+    for (std::string* address : {&network.ipv4, &network.ipv6, &network.mac_address})
+      address->clear();
+}
+
 compose::DesiredContainer ComposeSide::oneoff(const std::string& service,
                                               const Attempt& attempt) const {
   const std::string whose = parts_.belonging.uid + " " + attempt.name() + " " + service;
@@ -351,15 +364,16 @@ compose::DesiredContainer ComposeSide::oneoff(const std::string& service,
       project_, service, {.slug = container::sha256_hex(whose), .common = options()});
   // Its own name, which it answers to anyway, is given by its runner.
   for (auto& network : made.spec.networks) network.aliases.clear();
+  settle_address(service, made.spec);
   return made;
 }
 
 compose::DesiredContainer ComposeSide::held(const std::string& service, int worker) const {
-  const auto shared = compose::dependencies_of(project_, parts_.in_use);
-  const int before = shared.contains(service) ? project_.services.at(service).replicas : 0;
+  const int before = depended_on(service) ? project_.services.at(service).replicas : 0;
   compose::DesiredContainer made =
       compose::desired_container(project_, service, before + worker + 1, options());
   if (parts_.workers > 1 || before > 0) made.spec.ports.clear();
+  settle_address(service, made.spec);
   // The name of the service is that of the one that others depend on.
   if (before > 0)
     for (auto& network : made.spec.networks) network.aliases.clear();

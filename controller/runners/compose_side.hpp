@@ -26,7 +26,8 @@ struct ComposeSideParts {
   container::Engine* engine = nullptr;
   const Site* site = nullptr;
   const compose::Project* project = nullptr;
-  compose::Strings in_use;  // services of the runs
+  compose::Strings in_use;      // services of the runs
+  std::set<std::string> alone;  // those of which the runs never have two containers at once
   int workers = 1;
   Belonging belonging;
   supervise::Host* host = nullptr;
@@ -50,7 +51,8 @@ class ComposeSide {
   // namespace with it, or is to be restarted with it.
   int shared_falls(const std::string& service) const;
 
-  // The container of a service for one attempt, as `compose run` has it: no ports, a one-off.
+  // The container of a service for one attempt, as `compose run` has it: no ports, a one-off. A
+  // fixed address stays, here and below, where no other container of the service can have it.
   compose::DesiredContainer oneoff(const std::string& service, const Attempt& attempt) const;
   // One that is held for the execs of a worker. Published ports stay where there is one worker.
   compose::DesiredContainer held(const std::string& service, int worker) const;
@@ -76,6 +78,8 @@ class ComposeSide {
   void begin();
   void add_upkeep();
   std::set<std::string> needs_of(const Attempt& attempt) const;
+  bool depended_on(const std::string& service) const;
+  void settle_address(const std::string& service, container::ContainerSpec& spec) const;
   int falls_of(const std::set<std::string>& services) const;
   Task<> look_closer(Attempt& attempt, const Watched& watched);
   void tell_end(const std::string& id);

@@ -163,7 +163,7 @@ struct ContainerExecutor::State : std::enable_shared_from_this<State> {
     id.clear();
     cleaning = true;
     spawn(clean_up(shared_from_this(), of->id));
-    if (parts.hooks.on_ended && !of->id.empty()) parts.hooks.on_ended(of->id, exit);
+    if (parts.hooks.on_ended) parts.hooks.on_ended(of->id, exit);
     of->report.ended(exit);
   }
 

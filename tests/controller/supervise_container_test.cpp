@@ -115,6 +115,16 @@ TEST_F(RealEngineSupervise, OneThatCrashesAgainAndAgainIsGivenUpAndLeavesNothing
   EXPECT_EQ(there(), 0u);
 }
 
+TEST_F(RealEngineSupervise, OneThatTheEngineRefusesIsGivenUpWithItsReason) {
+  PersistentContainerParts refused = parts(serve);
+  refused.container.spec.image = "campaignctl-no-such-image";
+  refused.supervisor.max_restarts = 1;
+  PersistentContainer web(host(), std::move(refused));
+  supervision().until("give_up");
+  EXPECT_NE(web.last_end().find("No such image"), std::string::npos) << web.last_end();
+  EXPECT_EQ(there(), 0u);
+}
+
 TEST_F(RealEngineSupervise, AStopIsTermAndThenTheContainerIsGone) {
   PersistentContainer web(host(), parts(serve));
   ASSERT_TRUE(loop().run(web.serving_within(30)));

@@ -389,6 +389,21 @@ def workers_share_what_they_depend_on():
 
 
 @checks.statement
+def a_fixed_address_belongs_to_the_one_worker_that_there_is():
+    lan = {"networks": {"lan": {"ipam": {"config": [{"subnet": "10.214.7.0/24"}]}}}}
+    services = {"work": {"networks": {"lan": {"ipv4_address": "10.214.7.9"}}}, "db": {"networks": ["lan"]}}
+    for workers, runner, has_it in ((1, {}, True), (1, PERSISTENT, True), (2, {}, False), (2, PERSISTENT, False), (1, BOTH, False)):
+        changes = merged(runner, {"execution": {"workers": workers}})
+        with Composed(changes, services, name=f"address{workers}", task=f"{ASK} && hostname -i") as campaign:
+            campaign.compose_file(lan)
+            campaign.up()
+            campaign.assert_complete()
+            for record in campaign.events("completed"):
+                out = (campaign.results() / "raw" / record["run"] / "stdout.log").read_text().split()
+                assert (out == ["10.214.7.9"]) == has_it, (workers, record["run"], out)
+
+
+@checks.statement
 def an_engine_that_is_killed_loses_nothing():
     changes = merged(PERSISTENT, {"execution": {"retries": {"infra": 3, "backoff_seconds": 0.5}}})
     with OwnEngine() as engine, Composed(changes, name="engine", host=engine.host, task="sleep 1.5; " + ASK) as campaign:
