@@ -225,14 +225,14 @@ std::unique_ptr<Recorder::Recording> Recorder::open(const std::string& name,
   return recording;
 }
 
-void Recorder::track(const std::string& name, std::unique_ptr<Recording> recording) {
+TrackPtr Recorder::track(const std::string& name, std::unique_ptr<Recording> recording) {
   add_host_sources(*recording);
   recording->track = std::make_shared<Track>(rows_for(parts_.settings->interval_ms),
                                              recording->header.columns.size());
   recording->track->places = std::move(recording->places);
   sampler_->add(recording->track);
-  recordings_[name] = std::move(recording);
   if (threads_ == 0) begin_thread();
+  return (recordings_[name] = std::move(recording))->track;
 }
 
 void Recorder::write_header(Recording& recording) {
@@ -289,7 +289,8 @@ Task<> Recorder::begin(const Attempt& attempt) {
     }
   }
   co_await add_gpus(*recording, attempt.devices);
-  track(attempt.name(), std::move(recording));
+  const TrackPtr tracked = track(attempt.name(), std::move(recording));
+  co_await within(0.1, [&] { return tracked->ring.size() > 0; });
 }
 
 // Whose processes are the run's is known where its container or its process is to be seen here.
@@ -331,12 +332,11 @@ void Recorder::end(Recording& recording) {
   sampler_->close(*recording.track);
 }
 
-Task<> Recorder::until_closed(const Track& track) {
-  constexpr double limit = 1, step = 0.001;
+// Until the sampler's thread has done something; one that a sensor holds is not waited for long.
+Task<> Recorder::within(double seconds, std::function<bool()> done) {
+  constexpr double step = 0.0005;
   const double begin = parts_.clock->boottime();
-  while (!sampler_->closed(track) && parts_.clock->boottime() - begin < limit)
-    co_await parts_.wake->wait(step);
-  sampler_->forget(track);
+  while (!done() && parts_.clock->boottime() - begin < seconds) co_await parts_.wake->wait(step);
 }
 
 void Recorder::write_end(Recording& recording) {
@@ -359,7 +359,8 @@ Task<campaign::TelemetryReading> Recorder::finish(std::string name, What what) {
   end(recording);
   for (const campaign::TelemetrySource& source : recording.header.sources)
     co_await parts_.host->remove(name_of_stats(name, source.name));
-  co_await until_closed(*recording.track);
+  co_await within(1, [&] { return sampler_->closed(*recording.track); });
+  sampler_->forget(*recording.track);
   write_end(recording);
   if (what.window.begin_ns == 0 && what.window.end_ns == 0) {
     what.window.begin_ns = recording.started_ns;

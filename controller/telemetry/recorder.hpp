@@ -39,7 +39,8 @@ class Recorder {
 
   using Devices = std::vector<gpu::Device>;
   // Just before an attempt is started, or taken up: it is `started` already then. Pilots are not
-  // sampled, nor is one whose result was decided before. The first one starts the thread.
+  // sampled, nor is one whose result was decided before. The first one starts the thread. Returns
+  // once a first row was read; one that a sensor holds up is waited for 0.1 s.
   Task<> begin(const Attempt& attempt);
   // It runs now: its container is there.
   Task<> started(const Attempt& attempt);
@@ -88,9 +89,9 @@ class Recorder {
   bool learns_from(const Recording& recording, std::vector<std::string> domains) const;
   void begin_thread();
   std::unique_ptr<Recording> open(const std::string& name, TelemetryFile::How how);
-  void track(const std::string& name, std::unique_ptr<Recording> recording);
+  TrackPtr track(const std::string& name, std::unique_ptr<Recording> recording);
   void write_header(Recording& recording);
-  Task<> until_closed(const Track& track);
+  Task<> within(double seconds, std::function<bool()> done);
   void end(Recording& recording);
   Task<campaign::TelemetryReading> finish(std::string name, What what);
   void write_end(Recording& recording);

@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/controller/recorder_fixture.hpp"
 
@@ -17,6 +18,19 @@ TEST_F(RecorderTest, ProcessIsRecordedFromBeforeItsStartToAfterItsEnd) {
   struct stat status{};
   ASSERT_EQ(::stat((folder_ / "results/telemetry/a.c01.a1.jsonl").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(RecorderTest, ARowIsReadBeforeTheRunMayStart) {
+  loop_.run(recorder().begin(attempt()));
+  const std::int64_t start = campaign::system_clock().monotonic_ns();
+  loop_.run(recorder().started(attempt()));
+  rows(2);
+  finish();
+  std::ifstream file(folder_ / "results/telemetry/a.c01.a1.jsonl");
+  std::string header, row;
+  std::getline(file, header);
+  std::getline(file, row);
+  EXPECT_LE(nlohmann::json::parse(row).at(0).get<std::int64_t>(), start) << row;
 }
 
 TEST_F(RecorderTest, WithoutSaveTheFileGoes) {

@@ -88,7 +88,6 @@ class RecorderTest : public ::testing::Test {
   }
   void start() {
     loop_.run(recorder().begin(attempt()));
-    rows(1);
     loop_.run(recorder().started(attempt()));
     started_ = campaign::system_clock().boottime();
   }
