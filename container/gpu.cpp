@@ -30,6 +30,7 @@ Strings uuid_list(const Devices& devices) {
   for (const GpuDevice& device : devices) all.push_back(device.uuid);
   return all;
 }
+std::string uuids(const Devices& devices) { return joined(uuid_list(devices)); }
 
 // What a specification may call a device, the surest first.
 Strings possible_cdi_names(const GpuDevice& device) {
@@ -169,8 +170,6 @@ std::string device_file(const GpuDevice& device) {
     return "/dev/dri/renderD" + std::to_string(first_render_minor + *device.minor);
   return "/dev/nvidia" + std::to_string(*device.minor);
 }
-
-std::string uuids(const Devices& devices) { return joined(uuid_list(devices)); }
 
 std::string text_of(const GpuRoute& route) {
   static const std::map<Mechanism, std::string> names = {

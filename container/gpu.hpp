@@ -24,8 +24,6 @@ struct GpuDevice {
 // "/dev/nvidia0", "/dev/dri/renderD128"; "" where its number is not known. Of an instance it is its
 // GPU's.
 std::string device_file(const GpuDevice& device);
-// Comma-separated.
-std::string uuids(const std::vector<GpuDevice>& devices);
 
 // What the host knows beside the engine's own words.
 struct GpuHost {

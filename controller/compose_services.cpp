@@ -196,9 +196,11 @@ compose::Strings services_in_use(const campaign::Campaign& campaign, const campa
 
 std::set<std::string> services_alone(const campaign::Campaign& campaign,
                                      const campaign::Plan& plan) {
+  const campaign::Execution& execution = campaign.execution;
   std::set<std::string> names;
+  if (execution.workers > 1 || execution.overlap == campaign::Overlap::always) return names;
   for (const auto& [name, ways] : uses_of_services(campaign, plan))
-    if (campaign.execution.workers == 1 && ways.size() == 1) names.insert(name);
+    if (ways.size() == 1) names.insert(name);
   return names;
 }
 

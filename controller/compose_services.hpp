@@ -18,8 +18,8 @@ void take_services(campaign::Campaign& campaign);
 // The services that the experiments of a plan are carried out with, servers included; by name, each
 // once.
 compose::Strings services_in_use(const campaign::Campaign& campaign, const campaign::Plan& plan);
-// Those of which the runs never have two containers at once: one worker, and used in one way only
-// (a one-off, held, or the server).
+// Those of which the runs never have two containers at once: one worker, no overlap of runs, and
+// used in one way only (a one-off, held, or the server).
 std::set<std::string> services_alone(const campaign::Campaign& campaign,
                                      const campaign::Plan& plan);
 

@@ -137,14 +137,14 @@ Task<AttemptPtr> Sequencer::next_attempt(int worker) {
   for (;;) {
     if (AttemptPtr attempt = take_recovered(worker)) co_return attempt;
     if (context_.stop->no_new_runs()) co_return nullptr;
-    Draw drawn = draw(worker, false);
-    if (drawn.attempt) {
-      if (co_await begin(*drawn.attempt)) co_return std::move(drawn.attempt);
+    Next next = draw(worker, false);
+    if (next.attempt) {
+      if (co_await begin(*next.attempt)) co_return std::move(next.attempt);
       continue;
     }
-    if (drawn.nothing_left || context_.stop->no_new_runs()) co_return nullptr;
-    const Waiting waiting(context_, worker, drawn.wait);
-    const double until = drawn.wait.until_utc.value_or(std::numeric_limits<double>::infinity());
+    if (next.nothing_left || context_.stop->no_new_runs()) co_return nullptr;
+    const Waiting waiting(context_, worker, next.wait);
+    const double until = next.wait.until_utc.value_or(std::numeric_limits<double>::infinity());
     co_await context_.wake->wait(until - context_.clock->utc());
   }
 }
@@ -163,7 +163,7 @@ AttemptPtr Sequencer::take_recovered(int worker) {
   return attempt;
 }
 
-Sequencer::Draw Sequencer::draw(int worker, bool look_ahead) {
+Sequencer::Next Sequencer::draw(int worker, bool look_ahead) {
   check_room();
   if (!pilots_.empty()) {
     const std::uint32_t experiment = pilots_.front();
@@ -374,7 +374,8 @@ Task<> Sequencer::release(Attempt& attempt) {
 Task<bool> Sequencer::measure(Attempt& attempt) {
   bool released = false;
   try {
-    const UnderWay under_way(context_, attempt);
+    std::optional<UnderWay> under_way;  // what ended before this controller came is not
+    if (attempt.entry != Entry::collect) under_way.emplace(context_, attempt);
     co_await run_stages(context_, attempt, {.part = Part::during});
   } catch (const ReleasedBeforeStart&) {
     released = true;

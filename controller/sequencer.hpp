@@ -37,12 +37,12 @@ class Sequencer {
   Task<AttemptPtr> next_attempt(int worker);
   AttemptPtr take_recovered(int worker);
   // One to carry out, or what is waited for until there is one.
-  struct Draw {
+  struct Next {
     AttemptPtr attempt;
     bool nothing_left = false;
     Wait wait;
   };
-  Draw draw(int worker, bool look_ahead);
+  Next draw(int worker, bool look_ahead);
   AttemptPtr make_attempt(std::size_t index, int worker);
   AttemptPtr make_pilot(std::uint32_t experiment, int worker);
   Task<bool> begin(Attempt& attempt);

@@ -169,6 +169,8 @@ void SessionRun::beat() {
   if (telemetry_) telemetry_->look();
   if (!sequencer_) return;
   const Wait& wait = shown_wait(context_);
+  const WorkerStatus* const waits =
+      context_.engine_wait.reason.empty() ? waiting_worker(context_) : nullptr;
   campaign::Heartbeat heartbeat{.writer = ledger_->writer(),
                                 .host = context_.host,
                                 .wait_reason = text_of(wait, clock_.utc()),
@@ -182,7 +184,6 @@ void SessionRun::beat() {
                                  .stage = worker.run.empty() ? "" : worker.stage,
                                  .started_utc = begun_utc_,
                                  .initialization_ms = worker.initialization * 1000});
-    const WorkerStatus* waits = waiting_worker(context_);
     if (waits ? waits == &worker : heartbeat.stage.empty())
       heartbeat.stage = heartbeat.workers.back().stage;
   }

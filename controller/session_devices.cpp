@@ -169,7 +169,8 @@ std::vector<GpuWish> SessionRun::gpu_wishes() const {
 // Experiments that may still run. Others need not find their devices any more.
 std::set<std::uint32_t> SessionRun::experiments_to_run() const {
   const UpOptions& options = request_.options;
-  const bool any = state_.revised || !options.rerun.empty() || !options.retry.empty();
+  const bool any = state_.revised || options.pilot_only || state_.campaign.execution.pilot ||
+                   !options.rerun.empty() || !options.retry.empty();
   std::set<std::uint32_t> open;
   for (const campaign::PlannedRun& run : state_.manifest.plan.runs)
     if (any || !state_.fold.run(campaign::run_id(state_.manifest.plan, run)).done())

@@ -84,15 +84,21 @@ void add_limits(Options& options, const campaign::Runner& runner) {
                   limit.name + "=" + std::to_string(limit.soft) + ":" + std::to_string(limit.hard));
 }
 
+bool asks_for_gpus(const campaign::Runner& runner) {
+  return runner.gpus && runner.gpus->kind != campaign::GpuWish::Kind::none;
+}
+
 // docker run takes a list of devices as CSV, so its commas stand in quotes. Which ones a count
 // comes to is the engine's choice here.
-void add_gpus(Options& options, const std::optional<campaign::GpuWish>& wish) {
+void add_gpus(Options& options, const campaign::Runner& runner) {
   using Kind = campaign::GpuWish::Kind;
-  if (!wish) return;
+  if (!asks_for_gpus(runner)) return;
+  const std::optional<campaign::GpuWish>& wish = runner.gpus;
   if (wish->kind == Kind::all) options.add("--gpus all");
   if (wish->kind == Kind::count) options.add("--gpus " + std::to_string(wish->count));
   if (wish->kind == Kind::ids)
     options.value("--gpus", "\"device=" + text::joined(wish->ids, ",") + "\"");
+  if (!runner.shm_size && runner.ipc.empty()) options.add("--shm-size 8g");
 }
 
 void add_security(Options& options, const campaign::Runner& runner) {
@@ -176,7 +182,7 @@ std::string server_commands(const campaign::Runner& runner, const std::string& n
                             const Filled& filled) {
   const campaign::Server& server = *runner.server;
   Options options = container_options(runner, filled);
-  add_gpus(options, runner.gpus);
+  add_gpus(options, runner);
   options.add("--network-alias server");
   options.each("-p", server.ports);
   for (const auto& [key, value] : server.env)
@@ -190,7 +196,7 @@ std::string server_commands(const campaign::Runner& runner, const std::string& n
 std::string ephemeral_command(const campaign::Runner& runner, const std::string& name,
                               const Filled& filled) {
   Options options = container_options(runner, filled);
-  if (!runner.server) add_gpus(options, runner.gpus);
+  if (!runner.server) add_gpus(options, runner);
   add_folders(options, name);
   add_run(options, runner, filled);
   const campaign::Argv command = with_entrypoint(options, runner, filled);
@@ -201,7 +207,7 @@ std::string ephemeral_command(const campaign::Runner& runner, const std::string&
 std::string persistent_commands(const campaign::Runner& runner, const std::string& name,
                                 const Filled& filled) {
   Options made = container_options(runner, filled);
-  if (!runner.server) add_gpus(made, runner.gpus);
+  if (!runner.server) add_gpus(made, runner);
   add_folders(made, name);
   made.add("--entrypoint sleep");
   made.add(shell_quoted(filled.one(runner.image)) + " infinity");
@@ -251,9 +257,11 @@ std::string compose_command(const campaign::Campaign& campaign, const campaign::
   std::string files;
   for (const std::string& file : campaign.container.compose_files)
     files += " -f " + shell_quoted(file);
-  const std::string beside =
-      runner.server ? "# with a server beside it, which docker compose cannot be told of here\n"
-                    : "";
+  std::string beside;
+  if (runner.server)
+    beside += "# with a server beside it, which docker compose cannot be told of here\n";
+  if (asks_for_gpus(runner))
+    beside += "# with GPUs as the runner says: docker compose gives those that the file reserves\n";
   return beside + "mkdir -p " + name + " && docker compose" + files + " run --rm -T \\\n  " +
          options.text() + "\n";
 }

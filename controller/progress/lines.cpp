@@ -46,8 +46,8 @@ class LineProgress final : public Progress {
   // it.
   void flush_ended() {
     std::size_t later = 0;
-    for (const Waiting& one : ended_) later += one.done;
-    for (const Waiting& one : ended_) {
+    for (const EndedLine& one : ended_) later += one.done;
+    for (const EndedLine& one : ended_) {
       later -= one.done;
       ProgressState then = state_;
       then.completed -= std::min(then.completed, later);
@@ -56,7 +56,7 @@ class LineProgress final : public Progress {
     ended_.clear();
   }
 
-  struct Waiting {
+  struct EndedLine {
     std::string line;
     std::size_t done = 0;
   };
@@ -65,7 +65,7 @@ class LineProgress final : public Progress {
   const campaign::Clock& clock_;
   ProgressState state_;
   std::string wait_;
-  std::vector<Waiting> ended_;
+  std::vector<EndedLine> ended_;
 };
 
 class QuietProgress final : public Progress {

@@ -352,9 +352,11 @@ bool ComposeSide::depended_on(const std::string& service) const {
 void ComposeSide::settle_address(const std::string& service, container::ContainerSpec& spec) const {
   if (parts_.alone.contains(service) && !depended_on(service)) return;
   spec.mac_address.clear();
-  for (auto& network : spec.networks)
+  for (auto& network : spec.networks) {
+    network.link_local_ips.clear();
     for (std::string* address : {&network.ipv4, &network.ipv6, &network.mac_address})
       address->clear();
+  }
 }
 
 compose::DesiredContainer ComposeSide::oneoff(const std::string& service,

@@ -245,7 +245,7 @@ void PersistentRunner::make_container(Held& held, const Attempt& attempt, Wanted
   };
   made.container.hooks.on_ended = [this](const std::string& id, const supervise::Exit&) {
     for (auto& [attempt_name, live] : live_)
-      if (live.run.container == id && live.attempt) live.attempt->exit_seen = true;
+      if (!id.empty() && live.run.container == id && live.attempt) live.attempt->exit_seen = true;
     parts_.wake->notify();
   };
   made.container.spec = std::move(spec);

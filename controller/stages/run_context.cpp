@@ -25,9 +25,13 @@ UnderWay::UnderWay(RunContext& context, Attempt& attempt) : context_(context), a
 UnderWay::~UnderWay() { std::erase(context_.under_way, &attempt_); }
 
 const WorkerStatus* waiting_worker(const RunContext& context) {
-  const auto waits = [](const WorkerStatus& worker) { return !worker.wait.reason.empty(); };
-  const auto first = std::ranges::find_if(context.workers, waits);
-  return first == context.workers.end() ? nullptr : &*first;
+  const WorkerStatus* first = nullptr;
+  for (const WorkerStatus& worker : context.workers) {
+    if (worker.wait.reason.empty()) continue;
+    if (!worker.wait.until_utc) return &worker;
+    if (!first) first = &worker;
+  }
+  return first;
 }
 
 const Wait& shown_wait(const RunContext& context) {

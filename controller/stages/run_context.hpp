@@ -60,12 +60,13 @@ struct RunContext {
   std::vector<Attempt*> under_way;        // being started or running now, see UnderWay
   std::optional<campaign::Deadline> resumed_gap;  // a gap that a dead controller had begun,
   std::string resumed_gap_run;                    // for this run
-  Wait engine_wait;                               // of all that ask it
+  Wait engine_wait;                               // for the engine, by whoever asks it
   std::string engine_id, host;
 };
 
-// An attempt from before its start to its end: all that are under way at some time of it are its
-// neighbours, and it is theirs. The engine may say that it was started after the other has ended.
+// An attempt from before its start to its end. All that are under way meanwhile are its neighbours,
+// and it is theirs. It begins before the start, since a short neighbour may have ended by the time
+// the engine says that this one was started.
 class UnderWay {
  public:
   UnderWay(RunContext& context, Attempt& attempt);
@@ -78,9 +79,10 @@ class UnderWay {
   Attempt& attempt_;
 };
 
-// The first worker that waits; null = none does.
+// Of the workers that wait the first whose wait nobody knows the end of, else the first; null =
+// none waits.
 const WorkerStatus* waiting_worker(const RunContext& context);
-// The one wait that is shown: for the engine, else of that worker.
+// The one wait that is shown: for the engine, without which nobody gets on, else of that worker.
 const Wait& shown_wait(const RunContext& context);
 
 // Shows what a worker waits for, while it is alive.

@@ -15,8 +15,11 @@ class StartStage : public Stage {
 
   Task<> run(RunContext& context, Attempt& attempt) override {
     if (!attempt.started && !attempt.pilot) co_await look(context, attempt);
-    if (context.stop->now() && !attempt.started) throw ReleasedBeforeStart();
     if (context.recorder) co_await context.recorder->begin(attempt);
+    if (context.stop->now() && !attempt.started) {
+      if (context.recorder) context.recorder->drop(attempt);
+      throw ReleasedBeforeStart();
+    }
     if (context.ledger->fold().run(attempt.run).phase != campaign::RunPhase::running ||
         attempt.pilot)
       context.ledger->append(campaign::event::Starting{.run = attempt.run,

@@ -21,7 +21,7 @@ enum class AfterEnd { remove, keep };
 struct ContainerHooks {
   std::function<void(const std::string& id)> on_started;  // its process runs
   std::function<void(const std::string& id)> on_ready;    // it serves
-  // Or it did not come up; the id is "" where none could be made.
+  // It has ended, or did not come up; the id is "" where none could be made.
   std::function<void(const std::string& id, const Exit& exit)> on_ended;
   // Between its end and its removal or next start, where its logs and files are still to be had.
   std::function<Task<>(const std::string& id)> before_removal;

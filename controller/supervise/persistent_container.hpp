@@ -24,8 +24,8 @@ class PersistentContainer {
   const std::string& id() const;  // of the incarnation that runs; "" = none runs
   bool serving() const;           // and is ready
   int incarnation() const;        // counts from 1; another number = it was restarted meanwhile
-  const std::string& last_end()
-      const;  // how the last one ended, or why none could be made; "" = neither
+  // How the last one ended, or why none could be made; "" = neither.
+  const std::string& last_end() const;
 
   // True once it serves; false when its supervisor has given up or stopped, or the time is over.
   Task<bool> serving_within(double seconds);

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <limits>
-#include <thread>
 
 #include "controller/gpu/bounded.hpp"
 #include "controller/gpu/nvml.hpp"

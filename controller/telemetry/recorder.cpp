@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "controller/supervise/async_executor.hpp"
 #include "controller/supervise/thread_executor.hpp"
@@ -34,16 +33,6 @@ Found unavailable(campaign::TelemetrySource source,
 bool is_gone(int failure) { return failure == ENOENT || failure == ENODEV || failure == ESRCH; }
 
 constexpr char at_rest[] = "at rest";  // no attempt has this name
-
-bool has_ended(const std::filesystem::path& file) {
-  constexpr std::streamoff longest_line = 1 << 16;
-  std::ifstream in(file, std::ios::binary | std::ios::ate);
-  const std::streamoff size = in ? std::streamoff{in.tellg()} : 0;
-  in.seekg(std::max<std::streamoff>(0, size - longest_line));
-  std::string last;
-  for (std::string line; std::getline(in, line);) last = in.eof() ? "" : line;
-  return last.starts_with("{\"end\":");
-}
 
 // By a controller that was killed afterwards: nothing is left to sample.
 bool was_sampled(const campaign::ResultsFolder& results, const Attempt& attempt) {
@@ -290,7 +279,19 @@ Task<> Recorder::begin(const Attempt& attempt) {
   }
   co_await add_gpus(*recording, attempt.devices);
   const TrackPtr tracked = track(attempt.name(), std::move(recording));
-  co_await within(0.1, [&] { return tracked->ring.size() > 0; });
+  co_await within(parts_.first_row_patience, [&] { return tracked->ring.size() > 0; });
+}
+
+void Recorder::drop(const Attempt& attempt) {
+  const auto recording = recordings_.extract(attempt.name());
+  if (recording.empty()) return;
+  sampler_->forget(*recording.mapped()->track);
+  remove_file(attempt.name());
+}
+
+void Recorder::remove_file(const std::string& name) const {
+  std::error_code nobody_minds;
+  std::filesystem::remove(parts_.results.telemetry(name), nobody_minds);
 }
 
 // Whose processes are the run's is known where its container or its process is to be seen here.
@@ -387,9 +388,7 @@ Task<std::optional<campaign::TelemetryReading>> Recorder::collect(const Attempt&
                                         .process = what.process});
   else
     co_return std::nullopt;
-  std::error_code error;
-  if (!parts_.settings->save)
-    std::filesystem::remove(parts_.results.telemetry(attempt.name()), error);
+  if (!parts_.settings->save) remove_file(attempt.name());
   co_return reading;
 }
 
@@ -474,8 +473,7 @@ Task<> Recorder::measure_rest(Devices devices, std::function<bool()> stop) {
   } catch (const std::system_error&) {
     // It is known all the same, only not to the next controller.
   }
-  std::error_code error;
-  std::filesystem::remove(parts_.results.telemetry(at_rest), error);
+  remove_file(at_rest);
 }
 
 void Recorder::look() {

@@ -27,7 +27,8 @@ struct RecorderParts {
   Wake* wake = nullptr;
   Roots roots;
   std::string nvml;  // library, opened when the first attempt with devices comes; then those that
-  double nvml_patience = 10;  // come wait for it until so many seconds are over
+  double nvml_patience = 10;        // come wait for it until so many seconds are over
+  double first_row_patience = 0.1;  // seconds; a sensor may hold it up
 };
 
 class Recorder {
@@ -40,8 +41,10 @@ class Recorder {
   using Devices = std::vector<gpu::Device>;
   // Just before an attempt is started, or taken up: it is `started` already then. Pilots are not
   // sampled, nor is one whose result was decided before. The first one starts the thread. Returns
-  // once a first row was read; one that a sensor holds up is waited for 0.1 s.
+  // once a first row was read, or its patience is over.
   Task<> begin(const Attempt& attempt);
+  // It is not to be started after all.
+  void drop(const Attempt& attempt);
   // It runs now: its container is there.
   Task<> started(const Attempt& attempt);
   // It has ended: a last row is read.
@@ -95,6 +98,7 @@ class Recorder {
   void end(Recording& recording);
   Task<campaign::TelemetryReading> finish(std::string name, What what);
   void write_end(Recording& recording);
+  void remove_file(const std::string& name) const;
 
   const RecorderParts parts_;
   const std::shared_ptr<Sampler> sampler_;  // also of its thread, which may outlive us

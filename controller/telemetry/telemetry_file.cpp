@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "campaign/state/files.hpp"
 
@@ -43,6 +45,16 @@ void TelemetryFile::append(const std::string& lines) {
     if (wrote < 0) return fail();
     done += static_cast<std::size_t>(wrote);
   }
+}
+
+bool has_ended(const std::filesystem::path& file) {
+  constexpr std::streamoff longest_line = 1 << 16;
+  std::ifstream in(file, std::ios::binary | std::ios::ate);
+  const std::streamoff size = in ? std::streamoff{in.tellg()} : 0;
+  in.seekg(std::max<std::streamoff>(0, size - longest_line));
+  std::string last;
+  for (std::string line; std::getline(in, line);) last = in.eof() ? "" : line;
+  return last.starts_with("{\"end\":");
 }
 
 }  // namespace controller::telemetry

@@ -24,4 +24,7 @@ class TelemetryFile {
   std::string problem_;
 };
 
+// Whether its last line is the end.
+bool has_ended(const std::filesystem::path& file);
+
 }  // namespace controller::telemetry

@@ -41,8 +41,8 @@ struct Decision {
   bool go() const { return why != Why::waits; }
   std::string text;  // "gap: GPU 1 at 61 C" of the chip that takes longest; "gap: GPU 1 at 44 C, in
                      // band"
-  double seconds_left = 0;  // while it waits, at most until `until`, and how that is meant
-  Wait::End end = Wait::End::known;
+  double seconds_left = 0;           // while it waits; at most until `until`
+  Wait::End end = Wait::End::known;  // how that is meant
 };
 const char* name_of(Decision::Why why);  // "in band", as journals and records have it
 

@@ -158,6 +158,7 @@ TEST(AsDocker, GpusGoToTheProgramThatIsToUseThem) {
   EXPECT_LT(text.find("docker run -d --name l1-server"), flag) << text;
   EXPECT_LT(flag, text.find("docker run --rm")) << text;
   EXPECT_EQ(text.find("--gpus", flag + 1), std::string::npos) << text;
+  EXPECT_NE(text.find("--shm-size 8g"), std::string::npos) << text;
 }
 
 campaign::Summary sample_summary() {

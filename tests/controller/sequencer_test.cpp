@@ -10,6 +10,7 @@
 
 #include "tests/support/controller/bench.hpp"
 #include "tests/support/controller/fake_engine.hpp"
+#include "tests/support/controller/silent_progress.hpp"
 
 namespace controller::test {
 namespace {
@@ -57,16 +58,13 @@ TEST_F(Sequence, RunsComeInPlanOrder) {
 }
 
 // Each end, and how many runs were complete by the state that followed it.
-class EndsAndStates : public Progress {
+class EndsAndStates : public SilentProgress {
  public:
-  void note(const std::string&) override {}
-  void run_started(const std::string&, int) override {}
   void run_ended(const Ended& ended) override { waiting = ended.run; }
   void tick(const ProgressState& state) override {
     if (!waiting.empty()) said.push_back(waiting + " " + std::to_string(state.completed));
     waiting.clear();
   }
-  void finish() override {}
   std::vector<std::string> said;
   std::string waiting;
 };
@@ -126,38 +124,29 @@ TEST_F(Sequence, RetryIsAnotherAttemptAtTheEndOfItsCycle) {
 }
 
 // What each state said was waited for.
-class Waits : public Progress {
+class Waits : public SilentProgress {
  public:
-  void note(const std::string&) override {}
-  void run_started(const std::string&, int) override {}
-  void run_ended(const Ended&) override {}
   void tick(const ProgressState& state) override { said.insert(state.wait.reason); }
-  void finish() override {}
   std::set<std::string> said;
 };
 
 TEST_F(Sequence, ARetryThatIsNotDueYetIsWaitedForInSight) {
   engine_.script = "exit-3";
   Bench bench(campaign_of(
-      "cycles: 1, skip_after_failures: 0, retries: {payload: 1, backoff_seconds: 0.05}", "[1]"));
+      "cycles: 1, skip_after_failures: 0, retries: {payload: 1, backoff_seconds: 60}", "[1]"));
   bench.use(engine_);
   Sequencer sequencer({.context = &bench.context()});
   Waits waits;
   bench.context().progress = &waits;
-  bool over = false;
   const auto look = [&]() -> Task<> {
-    while (!over) {
+    while (!waits.said.contains("retry of k.c01")) {
       waits.tick(sequencer.progress());
       co_await container::sleep_for(0.001);
     }
-  };
-  const auto run = [&]() -> Task<> {
-    co_await sequencer.run();
-    over = true;
+    bench.stop().raise(StopLevel::after_run, "seen");
   };
   boost::asio::co_spawn(bench.loop().io(), look(), boost::asio::detached);
-  bench.loop().run(run());
-  EXPECT_THAT(waits.said, ::testing::Contains("retry of k.c01"));
+  bench.loop().run(sequencer.run());
   EXPECT_EQ(shown_wait(bench.context()).reason, "");
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "controller/supervise/async_executor.hpp"
+#include "tests/support/controller/silent_progress.hpp"
 #include "tests/support/controller/supervision.hpp"
 
 namespace controller {
@@ -13,13 +14,9 @@ using supervise::Step;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class Notes : public Progress {
+class Notes : public test::SilentProgress {
  public:
   void note(const std::string& line) override { lines.push_back(line); }
-  void run_started(const std::string&, int) override {}
-  void run_ended(const Ended&) override {}
-  void tick(const ProgressState&) override {}
-  void finish() override {}
   std::vector<std::string> lines;
 };
 

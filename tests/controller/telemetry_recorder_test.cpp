@@ -33,6 +33,15 @@ TEST_F(RecorderTest, ARowIsReadBeforeTheRunMayStart) {
   EXPECT_LE(nlohmann::json::parse(row).at(0).get<std::int64_t>(), start) << row;
 }
 
+TEST_F(RecorderTest, OneThatIsNotStartedAfterAllLeavesNothing) {
+  add_rapl(50);
+  loop_.run(recorder().begin(attempt()));
+  recorder().drop(attempt());
+  EXPECT_TRUE(fs::is_empty(folder_ / "results/telemetry"));
+  EXPECT_FALSE(loop_.run(recorder().collect(attempt(), {})));
+  EXPECT_GT(recorder().seconds_of_rest(devices_), 0) << "nothing is under way";
+}
+
 TEST_F(RecorderTest, WithoutSaveTheFileGoes) {
   settings_.save = false;
   EXPECT_EQ(recorded().record.status, "complete");
@@ -166,12 +175,15 @@ TEST_F(RecorderTest, PowerAtRestIsNotMeasuredWithoutNeed) {
 
 TEST_F(RecorderTest, RunThatBeginsMeanwhileSpoilsTheMeasurement) {
   add_rapl(50);
-  bool begun = false;
+  const Attempt other = attempt();
+  bool begins = false, begun = false;
   loop_.run(recorder().measure_rest(devices_, [&] {
-    if (!std::exchange(begun, true))
-      boost::asio::co_spawn(loop_.io(), recorder().begin(attempt()), [](const auto&) {});
+    if (!std::exchange(begins, true))
+      boost::asio::co_spawn(loop_.io(), recorder().begin(other),
+                            [&](const auto&) { begun = true; });
     return false;
   }));
+  while (!begun) loop_.run(container::sleep_for(0.001));
   EXPECT_FALSE(fs::exists(folder_ / "baseline.json"));
   EXPECT_EQ(recorder().seconds_of_rest(devices_), 0) << "it is under way";
   EXPECT_TRUE(loop_.run(recorder().collect(attempt(), {})));

@@ -11,6 +11,7 @@
 #include "controller/thermal/thermometer.hpp"
 #include "tests/support/controller/bench.hpp"
 #include "tests/support/controller/gpu_support.hpp"
+#include "tests/support/controller/silent_progress.hpp"
 
 namespace controller::test {
 namespace {
@@ -33,13 +34,9 @@ class StepClock : public campaign::Clock {
   std::string boot = "0f1e2d3c-1111-2222-3333-444455556666";
 };
 
-class Notes : public Progress {
+class Notes : public SilentProgress {
  public:
   void note(const std::string& line) override { said.push_back(line); }
-  void run_started(const std::string&, int) override {}
-  void run_ended(const Ended&) override {}
-  void tick(const ProgressState&) override {}
-  void finish() override {}
   std::vector<std::string> said;
 };
 
@@ -182,6 +179,8 @@ TEST_F(GapStageOn, WaitOfOneWorkerIsShownUntilItIsOverWhateverOthersDo) {
     }
     EXPECT_EQ(shown_wait(context()).reason, "second");
     EXPECT_EQ(waiting_worker(context()), &context().workers[1]);
+    const Waiting known(context(), 0, {.reason = "known", .until_utc = 5});
+    EXPECT_EQ(shown_wait(context()).reason, "second") << "of which nobody knows the end";
   }
   EXPECT_EQ(shown_wait(context()).reason, "");
 }

@@ -163,6 +163,15 @@ def what_is_done_need_not_find_its_devices_any_more():
 
 
 @checks.statement
+def a_pilot_of_what_is_done_gets_its_devices():
+    with campaign(task="echo $CUDA_VISIBLE_DEVICES >> seen") as one:
+        one.up()
+        one.up("--pilot-only")
+        seen = (one.folder / "seen").read_text().split()
+        assert seen == [uuid(0)] * 2, seen
+
+
+@checks.statement
 def a_run_without_a_word_on_a_host_with_gpus_gets_none():
     with campaign(gpus=None) as one:
         one.up()

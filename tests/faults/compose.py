@@ -400,6 +400,7 @@ def a_fixed_address_belongs_to_the_one_worker_that_there_is():
             campaign.assert_complete()
             for record in campaign.events("completed"):
                 out = (campaign.results() / "raw" / record["run"] / "stdout.log").read_text().split()
+                assert len(out) == 1 and out[0].startswith("10.214.7."), (workers, record["run"], out)
                 assert (out == ["10.214.7.9"]) == has_it, (workers, record["run"], out)
 
 

@@ -381,11 +381,14 @@ def an_image_made_for_gpus_wants_a_word():
     docker("commit", "--change", "ENV CUDA_VERSION=12.4", made, image, host=host)
     docker("rm", made, host=host)
     server = {"network": None, "server": {"image": image, "command": ["sleep", "600"]}}
-    for runner in ({"image": image}, server):
-        with campaign("hook", {"runner": {"gpus": None, **runner}}) as one:
-            text = one.up(expect=2)
-            assert f"image {image} is made for GPUs" in text and "`gpus: none`" in text, text
-            assert not one.uids(), "a session was begun"
+    try:
+        for runner in ({"image": image}, server):
+            with campaign("hook", {"runner": {"gpus": None, **runner}}) as one:
+                text = one.up(expect=2)
+                assert f"image {image} is made for GPUs" in text and "`gpus: none`" in text, text
+                assert not one.uids(), "a session was begun"
+    finally:
+        docker("rmi", image, host=host)
 
 
 @checks.statement

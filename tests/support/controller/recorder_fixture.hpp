@@ -64,7 +64,8 @@ class RecorderTest : public ::testing::Test {
                         .wake = &wake_,
                         .roots = {.proc = "/proc", .sys = folder_ / "sys"},
                         .nvml = testing::stub_library,
-                        .nvml_patience = patience_});
+                        .nvml_patience = patience_,
+                        .first_row_patience = 20});
     return *recorder_;
   }
   // The next controller's.
