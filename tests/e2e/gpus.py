@@ -163,12 +163,12 @@ def what_is_done_need_not_find_its_devices_any_more():
 
 
 @checks.statement
-def a_pilot_of_what_is_done_gets_its_devices():
-    with campaign(task="echo $CUDA_VISIBLE_DEVICES >> seen") as one:
-        one.up()
+def a_pilot_of_what_is_done_gets_its_device():
+    with campaign({"axes": {"size": [1, 2]}}, task="echo $CUDA_VISIBLE_DEVICES >> seen") as one:
+        one.up("--only", "s1*")
         one.up("--pilot-only")
-        seen = (one.folder / "seen").read_text().split()
-        assert seen == [uuid(0)] * 2, seen
+        seen = (one.folder / "seen").read_text().splitlines()
+        assert seen == [uuid(0)] * 3, seen
 
 
 @checks.statement
