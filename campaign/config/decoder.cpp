@@ -86,7 +86,8 @@ bool Decoder::accepted(const Section& section, const Value& map, std::size_t at,
     return false;
   }
   if (field->type == FieldType::unsupported) {
-    fail_key(map, key, "`" + key + "` is not supported yet");
+    fail_key(map, key,
+             "`" + key + "` " + (field->help.empty() ? "is not supported yet" : field->help));
     return false;
   }
   for (std::size_t i = 0; i < at; ++i) {

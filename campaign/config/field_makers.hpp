@@ -165,10 +165,12 @@ inline Field only_field(const char* name, const char* help, const char* value) {
 Field pool_field();
 Field demand_field();
 
-inline Field unsupported_field(const char* name) {
+// `instead`: what to say in place of "is not supported yet".
+inline Field unsupported_field(const char* name, const char* instead = "") {
   Field field;
   field.type = FieldType::unsupported;
   field.name = name;
+  field.help = instead;
   return field;
 }
 

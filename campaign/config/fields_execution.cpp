@@ -71,7 +71,9 @@ const Section* retries_section() {
       .fields = {retry_field("infra").otherwise("2"), retry_field("payload"), retry_field("oom"),
                  retry_field("gpu_oom"), retry_field("timeout"), retry_field("stalled"),
                  retry_field("missing_result"), retry_field("invalid_result"),
-                 unsupported_field("contaminated"),
+                 unsupported_field("contaminated",
+                                   "stands elsewhere: `telemetry.max_reruns` says how "
+                                   "often such a run is done again"),
                  duration_field<&R::backoff_seconds>(
                      "backoff_seconds", "wait before the first retry; doubles each time")
                      .otherwise("30")

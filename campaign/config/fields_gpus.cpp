@@ -32,10 +32,19 @@ std::optional<GpuWish> of_text(const std::string& text) {
   return wish;
 }
 
+std::string not_a_wish(const Value& value) {
+  const Value* ids = value.is_map() ? value.find("ids") : &value;
+  if (!ids) return "a map without `ids`";
+  if (value.is_map() && value.members().size() > 1) return "a map with other keys beside `ids`";
+  if (ids->is_list())
+    return ids->items().empty() ? "an empty list" : "a list of other things than ids";
+  return describe(value);
+}
+
 void store_pool(Decoder& d, const Field&, Value& value, void* target) {
   const auto wish = gpu_wish(value);
   if (!wish || wish->kind == GpuWish::Kind::count)
-    return d.fail(value, "expected auto, all, none or {ids: [...]}, not " + describe(value) +
+    return d.fail(value, "expected auto, all, none or {ids: [...]}, not " + not_a_wish(value) +
                              (wish ? "; how many a run gets stands in its runner" : ""));
   static_cast<Campaign*>(target)->gpus = *wish;
 }
@@ -43,7 +52,7 @@ void store_pool(Decoder& d, const Field&, Value& value, void* target) {
 void store_demand(Decoder& d, const Field&, Value& value, void* target) {
   const auto wish = gpu_wish(value);
   if (!wish || wish->kind == GpuWish::Kind::automatic)
-    return d.fail(value, "expected a count, {ids: [...]}, all or none, not " + describe(value));
+    return d.fail(value, "expected a count, {ids: [...]}, all or none, not " + not_a_wish(value));
   static_cast<Runner*>(target)->gpus = *wish;
 }
 

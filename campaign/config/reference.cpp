@@ -96,7 +96,7 @@ class Pages {
     for (const Field& field : section.fields) {
       const std::string key = (section.title.empty() ? "" : section.title + ".") + field.name;
       if (field.type == FieldType::unsupported) {
-        later_ += "- `" + key + "`\n";
+        if (field.help.empty()) later_ += "- `" + key + "`\n";
       } else {
         append_row(page_, field);
       }

@@ -37,8 +37,8 @@ struct EnergyRecord {
   std::optional<double> uncertainty_j;     // of the GPUs
   std::map<std::string, double> stages_j;  // before, measure, after: of the process
   std::optional<double> baseline_power_w;
-  std::string baseline_method;  // fresh, cached, unavailable
-  double baseline_utc = 0, baseline_cache_age_s = 0;
+  std::string baseline_method;                               // fresh, cached, unavailable
+  std::optional<double> baseline_utc, baseline_cache_age_s;  // none: it is unavailable
   std::vector<std::string> notes;  // for those of the run's record; not a member of their own
 };
 

@@ -92,6 +92,8 @@ TEST_F(EnergyOfARun, WithoutABaselineIsRawOnly) {
   const EnergyRecord record = energy();
   EXPECT_EQ(record.adjusted_j, std::nullopt);
   EXPECT_EQ(record.baseline_method, "unavailable");
+  EXPECT_EQ(record.baseline_utc, std::nullopt) << "unknown is not zero";
+  EXPECT_EQ(record.baseline_cache_age_s, std::nullopt);
   EXPECT_THAT(record.raw_j, Optional(DoubleEq(120)));
 }
 
