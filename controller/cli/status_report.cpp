@@ -118,12 +118,20 @@ RunFigures run_figures(const Observation& seen, const campaign::PlannedRun& plan
 struct WorkerTally {
   WorkerFigures figures;
   double first_claim = 0, last_end = 0, sum = 0;
+  double last_claim = 0;
 };
+
+void take_gpus(WorkerTally& worker, const RunState& state) {
+  if (state.claimed_utc < worker.last_claim) return;
+  worker.last_claim = state.claimed_utc;
+  worker.figures.gpus = split(state.gpus, ',');
+}
 
 void tally(std::map<int, WorkerTally>& workers, const RunState& state, const std::string& writer) {
   if (state.claimed_utc == 0 && state.attempt == 0) return;
   WorkerTally& worker = workers[state.worker];
   worker.figures.id = state.worker;
+  take_gpus(worker, state);
   if (completed(state)) ++worker.figures.completed;
   if (failed(state)) ++worker.figures.failed;
   if (completed(state) || failed(state)) worker.sum += state.duration;
@@ -270,6 +278,9 @@ StatusReport make_status(const Observation& seen) {
     tally(workers, state, writer);
     if (seen.with_runs) report.runs.push_back(run_figures(seen, planned, id));
   }
+  for (const auto& [id, pilot] : seen.view->fold.pilots)
+    if (const auto worker = workers.find(pilot.worker); worker != workers.end())
+      take_gpus(worker->second, pilot);
   report.cycles = static_cast<int>(cycles.size());
   for (auto& [number, both] : cycles) finish_cycle(report, both.first, both.second);
   add_workers(report, workers, seen);

@@ -28,7 +28,8 @@ struct WorkerFigures {
   int id = 0;
   std::optional<double> initialization, uptime, total, mean;
   std::size_t completed = 0, failed = 0;
-  std::string run, stage;  // under way now
+  std::vector<std::string> gpus;  // UUIDs: of the run under way, else of its last one
+  std::string run, stage;         // under way now
   double since_utc = 0;
 };
 

@@ -75,6 +75,41 @@ TEST(Status, JsonHasTheNamesAndMilliseconds) {
       "execution_duration_ms": 2000, "verification_duration_ms": null, "total_duration_ms": 3000})"));
 }
 
+TEST(Status, AWorkerHasTheGpusOfTheRunItIsAt) {
+  SessionView view = testing::sample_view();
+  view.fold.runs["l9.c01"].gpus = "GPU-11111111-2222";
+  view.fold.runs["l9.c02"].gpus = "GPU-8f1e0000-2222,GPU-8f1f0000-2222";
+  const StatusReport made = report(view, true);
+  EXPECT_EQ(nlohmann::json::parse(status_json(made, {}))["workers"][0]["gpus"],
+            nlohmann::json::parse(R"(["GPU-8f1e0000-2222", "GPU-8f1f0000-2222"])"));
+  const std::string text = status_text(made, {}, {});
+  EXPECT_NE(
+      text.find("uptime  gpus               now\n"
+                "0       1.2s  2     1       2.7s  21.0s   GPU-8f1e,GPU-8f1f  l9.c02 measure\n"),
+      std::string::npos)
+      << text;
+}
+
+TEST(Status, GpusOfOneBeginningAreShownUntilTheyDiffer) {
+  SessionView view = testing::sample_view();
+  view.fold.runs["l9.c02"].gpus = "GPU-8f1e0000,GPU-8f1e0010,GPU-8f1e0011";
+  const std::string text = status_text(report(view, true), {}, {});
+  EXPECT_NE(text.find("  GPU-8f1e0000,GPU-8f1e0010,GPU-8f1e0011  "), std::string::npos) << text;
+}
+
+TEST(Status, AWorkerWithoutARunHasTheGpusOfItsLast) {
+  SessionView view = testing::sample_view();
+  view.fold.runs.erase("l9.c02");
+  view.fold.runs["l9.c01"].gpus = "GPU-11111111";
+  view.fold.runs["l1.c02"].gpus = "GPU-22222222";
+  EXPECT_EQ(report(view, true).workers.at(0).gpus, std::vector<std::string>{"GPU-22222222"});
+  campaign::RunState pilot;
+  pilot.claimed_utc = 1018;
+  pilot.gpus = "GPU-33333333";
+  view.fold.pilots["l9.p"] = pilot;
+  EXPECT_EQ(report(view, true).workers.at(0).gpus, std::vector<std::string>{"GPU-33333333"});
+}
+
 TEST(Status, PercentilesOfNothingAreNull) {
   const SessionView view = testing::sample_view();
   const auto json = nlohmann::json::parse(status_json(report(view, true), {}));
