@@ -50,9 +50,9 @@ std::optional<Summary> read_summary_json(
     const std::string& text);  // nullopt: not whole, or of another version
 std::string write_summary_csv(const Summary& summary);
 // One row per run and metric: session, experiment, a column per axis, cycle, position, attempt,
-// resumed, start_utc, start_temp_c, node, gpu_uuid, window, metric, value, unit, valid, reason.
-// Missing = NA. An axis named like one of these columns becomes "axis.<name>". Fields are quoted by
-// RFC 4180, lines end with a newline.
+// resumed, start_utc, start_temp_c, node, gpu_uuid, strategy, container_run, window, metric, value,
+// unit, valid, reason. Missing = NA. An axis named like one of these columns becomes "axis.<name>".
+// Fields are quoted by RFC 4180, lines end with a newline.
 std::string write_tidy_csv(const Manifest& manifest, const std::vector<RunRecord>& records);
 // aggregated/<experiment>.json over cycles and processes (fields: AggregatedResult's that exist
 // without a GPU).

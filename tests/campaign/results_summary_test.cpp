@@ -195,11 +195,12 @@ TEST_F(Summaries, AreTidyWithExactColumns) {
   add("b4", 1, 0.1).valid = false;
   records.back().invalid_reason = "hot, \"very\"\nhot";
   records.back().metrics.erase(records.back().metrics.begin());
-  EXPECT_EQ(write_tidy_csv(manifest, records),
-            "session,experiment,batch,cycle,position,attempt,resumed,start_utc,start_temp_c,node,"
-            "gpu_uuid,window,metric,value,unit,valid,reason\n"
-            "S1,b4,4,1,1,1,false,2026-11-21T00:43:00.000Z,NA,node7,NA,phase,tps,0.1,tok/s,false,"
-            "\"hot, \"\"very\"\"\nhot\"\n");
+  EXPECT_EQ(
+      write_tidy_csv(manifest, records),
+      "session,experiment,batch,cycle,position,attempt,resumed,start_utc,start_temp_c,node,"
+      "gpu_uuid,strategy,container_run,window,metric,value,unit,valid,reason\n"
+      "S1,b4,4,1,1,1,false,2026-11-21T00:43:00.000Z,NA,node7,NA,NA,NA,phase,tps,0.1,tok/s,false,"
+      "\"hot, \"\"very\"\"\nhot\"\n");
 }
 
 TEST_F(Summaries, TidyRowsHaveTheWarmestTemperatureAtTheStart) {
@@ -208,13 +209,23 @@ TEST_F(Summaries, TidyRowsHaveTheWarmestTemperatureAtTheStart) {
             std::string::npos);
 }
 
+TEST_F(Summaries, TidyRowsSayWhichRunOfItsContainerItWas) {
+  add("b4", 1, 0.1).strategy = "persistent";
+  records.back().container_run = 3;
+  add("b4", 2, 0.1).strategy = "ephemeral";
+  const std::string csv = write_tidy_csv(manifest, records);
+  EXPECT_NE(csv.find(",node7,NA,persistent,3,phase,tps,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find(",node7,NA,ephemeral,NA,phase,tps,"), std::string::npos) << csv;
+}
+
 TEST_F(Summaries, GiveAnAxisNamedLikeAColumnAnotherName) {
   manifest.plan.experiments[0].axes = Value::map({{"cycle", Value::integer(9)}});
   add("b4", 1, 10);
   const auto csv = write_tidy_csv(manifest, records);
-  EXPECT_EQ(csv.substr(0, csv.find('\n')),
-            "session,experiment,axis.cycle,batch,cycle,position,attempt,resumed,start_utc,"
-            "start_temp_c,node,gpu_uuid,window,metric,value,unit,valid,reason");
+  EXPECT_EQ(
+      csv.substr(0, csv.find('\n')),
+      "session,experiment,axis.cycle,batch,cycle,position,attempt,resumed,start_utc,"
+      "start_temp_c,node,gpu_uuid,strategy,container_run,window,metric,value,unit,valid,reason");
   EXPECT_NE(csv.find("S1,b4,9,NA,1,"), std::string::npos);
 }
 
