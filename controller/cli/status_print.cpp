@@ -82,6 +82,11 @@ std::string gpus_text(const WorkerFigures& worker, std::size_t columns) {
   return names.empty() ? "-" : joined(names, ",");
 }
 
+std::string now_text(const WorkerFigures& worker) {
+  if (!worker.run.empty()) return worker.run + " " + worker.stage;
+  return worker.wait.empty() ? "" : "waits: " + worker.wait;
+}
+
 std::string workers_table(const StatusReport& report) {
   const std::size_t uuids = uuid_columns(report);
   std::vector<Table::Column> columns = {{"worker"}, {"init"},   {"runs"}, {"failed"},
@@ -96,7 +101,7 @@ std::string workers_table(const StatusReport& report) {
                                       duration(worker.mean),
                                       duration(worker.uptime)};
     if (uuids > 0) cells.push_back(gpus_text(worker, uuids));
-    cells.push_back(worker.run.empty() ? "" : worker.run + " " + worker.stage);
+    cells.push_back(now_text(worker));
     table.add(std::move(cells));
   }
   return table.empty() ? "" : table.text();

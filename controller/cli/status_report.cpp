@@ -153,6 +153,7 @@ void add_workers(StatusReport& report, std::map<int, WorkerTally>& tallies,
       if (!runs) continue;
       figures.run = worker.run;
       figures.stage = worker.stage;
+      figures.wait = worker.wait;
       figures.since_utc = worker.started_utc;
     }
   for (auto& [id, tally] : tallies) {
@@ -242,10 +243,16 @@ void add_cycle(CycleFigures& cycle, const RunState& state) {
   if (failed(state)) ++cycle.failed;
 }
 
+// The runs under way, if any, are those that a controller left behind.
+bool nobody_works(const StatusReport& report) {
+  return report.state != "running" && report.state != "gone";
+}
+
 void finish_cycle(StatusReport& report, CycleFigures& cycle, const Figures& figures) {
   cycle.state = cycle_state(figures, cycle.runs);
   const bool running = report.state == "running" && cycle.state != "done";
   if (cycle.state == "partial" && running) cycle.state = "running";
+  if (cycle.state == "running" && nobody_works(report)) cycle.state = "interrupted";
   cycle.duration = time_between(figures.first, running ? report.computed_utc : figures.last);
   cycle.mean = campaign::mean(figures.durations);
   cycle.p50 = campaign::percentile(figures.durations, 50);

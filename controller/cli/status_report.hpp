@@ -19,7 +19,9 @@ struct RunFigures {
 
 struct CycleFigures {
   int cycle = 1;
-  std::string state;  // pending, running, partial (begun, nothing under way), done
+  // pending, running, interrupted (it ran when its controller ended), partial (begun, nothing under
+  // way), done
+  std::string state;
   std::optional<double> duration, mean, p50, p95;
   std::size_t runs = 0, completed = 0, failed = 0;
 };
@@ -30,6 +32,7 @@ struct WorkerFigures {
   std::size_t completed = 0, failed = 0;
   std::vector<std::string> gpus;  // UUIDs: of the run under way, else of its last one
   std::string run, stage;         // under way now
+  std::string wait;               // for what, before it has a run
   double since_utc = 0;
 };
 

@@ -132,6 +132,18 @@ TEST(Status, WaitIsToldWhileItRuns) {
   EXPECT_EQ(json["wait"]["reason"], "gap, about 40 s");
 }
 
+TEST(Status, AWorkerThatHasNoRunYetShowsWhatItWaitsFor) {
+  const SessionView view = testing::sample_view();
+  campaign::Heartbeat waiting = beat(1022);
+  waiting.workers[0].run.clear();
+  waiting.workers[0].stage = "claim";
+  waiting.workers[0].wait = "GPUs: campaign first has 0";
+  const StatusReport made =
+      make_status({.view = &view, .beats = {waiting}, .held = true, .host = "here", .utc = 1022});
+  const std::string text = status_text(made, {}, {});
+  EXPECT_NE(text.find("21.0s   waits: GPUs: campaign first has 0\n"), std::string::npos) << text;
+}
+
 TEST(Status, WhatLivesLongerThanARunIsListedWhileTheCampaignRuns) {
   const SessionView view = testing::sample_view();
   campaign::Heartbeat serving = beat(1022);
@@ -173,6 +185,13 @@ TEST(Status, StateFollowsLockJournalAndHeartbeat) {
   EXPECT_EQ(report(view, false).state, "finished");
   view.fold.abandoned = true;
   EXPECT_EQ(report(view, false).state, "abandoned");
+}
+
+TEST(Status, ACycleIsNotRunningWithoutAController) {
+  const SessionView view = testing::sample_view();
+  EXPECT_EQ(report(view, true).cycles_list.at(1).state, "running");
+  EXPECT_EQ(report(view, true, 1033).cycles_list.at(1).state, "running") << "it is only gone";
+  EXPECT_EQ(report(view, false).cycles_list.at(1).state, "interrupted");
 }
 
 TEST(Status, AControllerOnAnotherHostIsJudgedByItsHeartbeat) {
