@@ -282,6 +282,8 @@ namespace {
 
 // What the summary needs of a record, and no more: there may be 100,000 of them.
 campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
+  std::optional<campaign::EnergyRecord> energy;
+  if (whole.energy) energy.emplace().gpus = std::move(whole.energy->gpus);
   return {.run = std::move(whole.run),
           .experiment = std::move(whole.experiment),
           .cycle = whole.cycle,
@@ -291,6 +293,7 @@ campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
           .repeated = whole.repeated,
           .window = whole.window,
           .metrics = std::move(whole.metrics),
+          .energy = std::move(energy),
           .valid = whole.valid,
           .invalid_reason = std::move(whole.invalid_reason)};
 }

@@ -34,6 +34,9 @@ struct Summary {
   // them from the fold).
   std::size_t runs = 0, completed = 0, failed = 0, skipped = 0;
   std::map<std::string, std::size_t> failed_by_class;
+  std::size_t invalid = 0;  // of the completed ones: left out of the figures
+  std::map<std::string, std::size_t> invalid_by_reason;
+  std::map<std::string, double> energy_open;  // by experiment: the largest open_part() of a run
 };
 
 // Values are those of completed runs, one per cycle: where a group holds several experiments, the

@@ -128,7 +128,9 @@ std::string runs_table(const StatusReport& report, const Style& style) {
                {"run time", Align::right},
                {"total", Align::right}});
   for (const RunFigures& run : report.runs)
-    table.add({run.run, painted(run.state, paint_of(run.state), style.color),
+    table.add({run.run,
+               run.invalid.empty() ? painted(run.state, paint_of(run.state), style.color)
+                                   : painted(run.state + ", invalid", Paint::yellow, style.color),
                run.attempt == 0 ? "-" : std::to_string(run.attempt), run.cls,
                duration(run.queue_wait), duration(run.execution), duration(run.total)});
   return table.empty() ? "" : table.text();
@@ -196,6 +198,7 @@ Json runs_json(const StatusReport& report) {
                     {"state", run.state},
                     {"attempt", run.attempt},
                     {"class", run.cls.empty() ? Json(nullptr) : Json(run.cls)},
+                    {"invalid_reason", run.invalid.empty() ? Json(nullptr) : Json(run.invalid)},
                     {"queue_wait_ms", milliseconds(run.queue_wait)},
                     {"execution_duration_ms", milliseconds(run.execution)},
                     {"verification_duration_ms", milliseconds(run.verification)},

@@ -3,6 +3,7 @@
 // (never 0); percentiles interpolate linearly at p/100 * (n-1).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace controller::cli {
 
 struct RunFigures {
   std::string run, experiment, state, cls;
+  std::string invalid;  // of a completed one: why its figures do not count
   int cycle = 1, attempt = 0;
   std::optional<double> queue_wait = {}, execution = {}, verification = {}, total = {};
 };
@@ -65,11 +67,14 @@ struct Observation {
   std::string host;   // where we look from
   double utc = 0;
   bool with_runs = false;
+  std::map<std::string, std::string> invalid = {};  // completed runs that do not count -> why
 };
 StatusReport make_status(const Observation& observation);
 
 // Heartbeats, lock and clock of this moment.
 Observation look(const SessionView& view);
+// What `with_runs` is to say beyond the journal: reads every run's record.
+std::map<std::string, std::string> invalid_runs(const SessionView& view);
 
 struct StatusParts {
   bool runs = false, workers = false;

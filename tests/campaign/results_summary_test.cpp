@@ -169,6 +169,55 @@ TEST_F(Summaries, GroupExperimentsByCycle) {
   EXPECT_EQ(summary({"config_name"}).rows[0].group, "b4");
 }
 
+TEST_F(Summaries, CountInvalidRunsByTheirReasons) {
+  add("b4", 1, 10).valid = false;
+  records.back().invalid_reason = "contaminated: shared device";
+  add("b4", 2, 10);
+  add("b8", 1, 10).valid = false;
+  records.back().invalid_reason = "contaminated: shared device";
+  add("b8", 2, 10).state = "failed";
+  records.back().valid = false;
+  const Summary made = summary();
+  EXPECT_EQ(made.completed, 3U);
+  EXPECT_EQ(made.invalid, 2U);
+  const std::map<std::string, std::size_t> reasons = {{"contaminated: shared device", 2}};
+  EXPECT_EQ(made.invalid_by_reason, reasons);
+  const auto back = read_summary_json(write_summary_json(made));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->invalid, 2U);
+  EXPECT_EQ(back->invalid_by_reason, reasons);
+}
+
+TEST_F(Summaries, OfAnEarlyVersionSayNothingOfInvalidRuns) {
+  auto early = json::parse(write_summary_json(summary()));
+  early.erase("invalid");
+  early.erase("invalid_by_reason");
+  const auto back = read_summary_json(early.dump());
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->invalid, 0U);
+}
+
+TEST_F(Summaries, SayHowMuchOfTheEnergyIsOpen) {
+  const auto with = [&](const std::string& experiment, int cycle, double uncertainty) -> auto& {
+    RunRecord& record = add(experiment, cycle, 10);
+    record.energy.emplace().gpus = {{.device = "GPU-1",
+                                     .method = "counter",
+                                     .counter_j = 100,
+                                     .power_j = {},
+                                     .uncertainty_j = uncertainty}};
+    return record;
+  };
+  with("b4", 1, 12);
+  with("b4", 2, 18);
+  with("b4", 3, 50).valid = false;
+  with("b8", 1, 0.5);
+  const std::map<std::string, double> open = {{"b4", 0.18}};
+  EXPECT_EQ(summary().energy_open, open);
+  const auto back = read_summary_json(write_summary_json(summary()));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->energy_open, open);
+}
+
 TEST_F(Summaries, AreJsonWithNullsForWhatIsUnknown) {
   add("b4", 1, 10);
   const auto object = json::parse(write_summary_json(summary()));

@@ -71,7 +71,7 @@ TEST(Status, JsonHasTheNamesAndMilliseconds) {
       "avg_run_duration_ms": 2667, "gpus": []})"));
   EXPECT_EQ(json["runs"][2],
             nlohmann::json::parse(R"({"run_id": "l1.c02", "experiment": "l1", "cycle": 2,
-      "state": "failed", "attempt": 1, "class": "payload", "queue_wait_ms": 11000,
+      "state": "failed", "attempt": 1, "class": "payload", "invalid_reason": null, "queue_wait_ms": 11000,
       "execution_duration_ms": 2000, "verification_duration_ms": null, "total_duration_ms": 3000})"));
 }
 
@@ -108,6 +108,23 @@ TEST(Status, AWorkerWithoutARunHasTheGpusOfItsLast) {
   pilot.gpus = "GPU-33333333";
   view.fold.pilots["l9.p"] = pilot;
   EXPECT_EQ(report(view, true).workers.at(0).gpus, std::vector<std::string>{"GPU-33333333"});
+}
+
+TEST(Status, ARunWhoseFiguresDoNotCountIsListedAsInvalid) {
+  const SessionView view = testing::sample_view();
+  const StatusReport made =
+      make_status({.view = &view,
+                   .beats = {beat(1022)},
+                   .held = true,
+                   .host = "here",
+                   .utc = 1022,
+                   .with_runs = true,
+                   .invalid = {{"l9.c01", "contaminated: throttled (hw_thermal)"}}});
+  const std::string text = status_text(made, {.runs = true}, {});
+  EXPECT_NE(text.find("l9.c01  completed, invalid "), std::string::npos) << text;
+  const auto runs = nlohmann::json::parse(status_json(made, {.runs = true}))["runs"];
+  EXPECT_TRUE(runs[0]["invalid_reason"].is_null());
+  EXPECT_EQ(runs[1]["invalid_reason"], "contaminated: throttled (hw_thermal)");
 }
 
 TEST(Status, PercentilesOfNothingAreNull) {
