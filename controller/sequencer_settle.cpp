@@ -1,6 +1,7 @@
 // What the end of a run means for the others, and what is shown of them all.
 #include <algorithm>
 
+#include "controller/progress/format.hpp"
 #include "controller/sequencer.hpp"
 
 namespace controller {
@@ -69,7 +70,8 @@ void Sequencer::skip_rest(std::uint32_t experiment, const std::string& reason) {
   skipped_ += events.size();
   context_.ledger->append(events);
   context_.progress->note(plan_.experiments[experiment].name + ": " +
-                          std::to_string(events.size()) + " runs are skipped (" + reason + ")");
+                          text::plural(events.size(), "run") +
+                          (events.size() == 1 ? " is" : " are") + " skipped (" + reason + ")");
 }
 
 ProgressState Sequencer::progress() const {

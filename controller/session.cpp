@@ -155,6 +155,19 @@ Task<> SessionRun::pulse() {
   }
 }
 
+namespace {
+
+bool waits_for_a_run(const WorkerStatus& worker) {
+  return worker.run.empty() && !worker.wait.reason.empty();
+}
+
+std::string stage_of(const WorkerStatus& worker) {
+  if (!worker.run.empty()) return worker.stage;
+  return waits_for_a_run(worker) ? "claim" : "";
+}
+
+}  // namespace
+
 void SessionRun::beat() {
   constexpr std::int64_t records_between_snapshots = 10'000;
   if (ledger_->seq() - snapshot_seq_ >= records_between_snapshots) leave_snapshot();
@@ -179,11 +192,13 @@ void SessionRun::beat() {
                                 .wait_until_utc = wait.until_utc};
   for (std::size_t i = 0; i < context_.workers.size(); ++i) {
     const WorkerStatus& worker = context_.workers[i];
-    heartbeat.workers.push_back({.id = static_cast<int>(i),
-                                 .run = worker.run,
-                                 .stage = worker.run.empty() ? "" : worker.stage,
-                                 .started_utc = begun_utc_,
-                                 .initialization_ms = worker.initialization * 1000});
+    heartbeat.workers.push_back(
+        {.id = static_cast<int>(i),
+         .run = worker.run,
+         .stage = stage_of(worker),
+         .wait = waits_for_a_run(worker) ? text_of(worker.wait, heartbeat.utc) : "",
+         .started_utc = begun_utc_,
+         .initialization_ms = worker.initialization * 1000});
     if (waits ? waits == &worker : heartbeat.stage.empty())
       heartbeat.stage = heartbeat.workers.back().stage;
   }
@@ -267,6 +282,8 @@ namespace {
 
 // What the summary needs of a record, and no more: there may be 100,000 of them.
 campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
+  std::optional<campaign::EnergyRecord> energy;
+  if (whole.energy) energy.emplace().gpus = std::move(whole.energy->gpus);
   return {.run = std::move(whole.run),
           .experiment = std::move(whole.experiment),
           .cycle = whole.cycle,
@@ -276,6 +293,7 @@ campaign::RunRecord for_summary(campaign::RunRecord&& whole) {
           .repeated = whole.repeated,
           .window = whole.window,
           .metrics = std::move(whole.metrics),
+          .energy = std::move(energy),
           .valid = whole.valid,
           .invalid_reason = std::move(whole.invalid_reason)};
 }

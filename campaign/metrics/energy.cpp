@@ -12,6 +12,7 @@ constexpr std::string_view rapl = "rapl", nvml = "nvml";
 constexpr char without_step[] = "its energy counter made no step within the window";
 constexpr double power_accuracy = 0.05;  // of a power reading, by NVIDIA's reference of NVML
 constexpr double wanted_accuracy = 0.01;
+constexpr char by_its_counter[] = "counter";  // the method
 
 // One counter, and what it comes to.
 struct Domain {
@@ -86,7 +87,7 @@ class GpuCount {
     }
     const TelemetryFigure& figure = by_counter ? *counter_ : *power_;
     const double joules = by_counter ? *energy.counter_j : *energy.power_j;
-    energy.method = by_counter ? "counter" : "power";
+    energy.method = by_counter ? by_its_counter : "power";
     energy.uncertainty_j = by_counter ? 2 * *counter_->step : power_accuracy * joules;
     note(energy, joules, into.notes);
     into.domains.push_back(
@@ -241,6 +242,17 @@ std::map<std::string, double> mean_watts(const Energy& settings, const Telemetry
         watts[source.parent.empty() ? source.device : source.parent] = *figure->mean;
   }
   return watts;
+}
+
+std::optional<double> open_part(const EnergyRecord& record) {
+  std::optional<double> largest;
+  for (const GpuEnergy& gpu : record.gpus) {
+    const double joules = gpu.counter_j.value_or(0);
+    if (gpu.method != by_its_counter || joules <= 0) continue;
+    const double part = gpu.uncertainty_j / joules;
+    if (part > wanted_accuracy) largest = std::max(part, largest.value_or(0));
+  }
+  return largest;
 }
 
 std::vector<MetricValue> energy_metrics(const EnergyRecord& record) {

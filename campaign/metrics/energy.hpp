@@ -55,6 +55,9 @@ struct EnergyRequest {
 EnergyRecord energy_of(const EnergyRequest& request);
 // The mean power of each domain that was read over the whole window of a reading.
 std::map<std::string, double> mean_watts(const Energy& settings, const TelemetryReading& reading);
+// The largest part of a GPU's joules that its counter leaves open, 0.18 of 18 %; none = at most 1
+// %, or no counter decided.
+std::optional<double> open_part(const EnergyRecord& record);
 // energy_raw_j, energy_adjusted_j, cpu_energy_j, ram_energy_j, gpu_energy_j.
 std::vector<MetricValue> energy_metrics(const EnergyRecord& record);
 

@@ -63,10 +63,10 @@ void head_axes(Row& head, const Columns& axes, const Columns& fixed) {
 }
 
 const Columns& tidy_columns() {
-  static const Columns columns = {"session", "experiment", "cycle",     "position",
-                                  "attempt", "resumed",    "start_utc", "start_temp_c",
-                                  "node",    "gpu_uuid",   "window",    "metric",
-                                  "value",   "unit",       "valid",     "reason"};
+  static const Columns columns = {
+      "session",   "experiment",   "cycle", "position", "attempt",  "resumed",
+      "start_utc", "start_temp_c", "node",  "gpu_uuid", "strategy", "container_run",
+      "window",    "metric",       "value", "unit",     "valid",    "reason"};
   return columns;
 }
 
@@ -117,6 +117,8 @@ std::string tidy_line(const TidyRow& from, const MetricValue& metric) {
   row.number(start_temperature(record))
       .text(record.host)
       .text(joined(record.gpus))
+      .text(record.strategy)
+      .text(record.container_run > 0 ? std::to_string(record.container_run) : "")
       .text(name_of(record.window.source));
   row.text(metric.name).number(metric.value).text(metric.unit);
   row.flag(record.valid && record.state == "completed").text(why_invalid(record));

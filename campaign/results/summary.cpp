@@ -50,15 +50,17 @@ void remember(std::vector<std::string>& list, const std::string& item) {
   if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
 }
 
+std::string why_invalid(const RunRecord& record) {
+  return record.invalid_reason.empty() ? "no reason recorded" : record.invalid_reason;
+}
+
 void add_value(Samples& samples, const RunRecord& record, const MetricValue& metric) {
   if (samples.like.name.empty()) samples.like = metric;
   const bool finite = std::isfinite(metric.value);
   if (finite) samples.all.push_back(metric.value);
   if (!record.valid || !finite) {
     ++samples.invalid;
-    remember(samples.reasons, !finite                         ? "not a finite number"
-                              : record.invalid_reason.empty() ? "no reason recorded"
-                                                              : record.invalid_reason);
+    remember(samples.reasons, finite ? why_invalid(record) : "not a finite number");
     return;
   }
   samples.by_cycle[record.cycle].push_back(metric.value);
@@ -122,11 +124,25 @@ std::vector<const RunRecord*> deciding_records(const std::vector<RunRecord>& rec
 }
 
 void count(Summary& summary, const RunRecord& record) {
-  if (record.state == "completed") ++summary.completed;
+  if (record.state == "completed") {
+    ++summary.completed;
+    if (!record.valid) {
+      ++summary.invalid;
+      ++summary.invalid_by_reason[why_invalid(record)];
+    }
+  }
   if (record.state == "skipped") ++summary.skipped;
   if (record.state != "failed") return;
   ++summary.failed;
   ++summary.failed_by_class[name_of(record.cls)];
+}
+
+void weigh_energy(Summary& summary, const RunRecord& record) {
+  if (!record.valid || !record.energy) return;
+  const auto part = open_part(*record.energy);
+  if (!part) return;
+  double& largest = summary.energy_open[record.experiment];
+  largest = std::max(largest, *part);
 }
 
 struct Grouping {
@@ -172,6 +188,7 @@ Summary summarise(const SummaryRequest& request) {
     count(summary, *record);
     const auto group = grouping.of_experiment.find(record->experiment);
     if (record->state != "completed" || group == grouping.of_experiment.end()) continue;
+    weigh_energy(summary, *record);
     for (const auto& metric : record->metrics)
       add_value(grouping.groups[group->second].metrics[metric.name], *record, metric);
   }

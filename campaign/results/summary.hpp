@@ -34,6 +34,9 @@ struct Summary {
   // them from the fold).
   std::size_t runs = 0, completed = 0, failed = 0, skipped = 0;
   std::map<std::string, std::size_t> failed_by_class;
+  std::size_t invalid = 0;  // of the completed ones: left out of the figures
+  std::map<std::string, std::size_t> invalid_by_reason;
+  std::map<std::string, double> energy_open;  // by experiment: the largest open_part() of a run
 };
 
 // Values are those of completed runs, one per cycle: where a group holds several experiments, the
@@ -50,9 +53,9 @@ std::optional<Summary> read_summary_json(
     const std::string& text);  // nullopt: not whole, or of another version
 std::string write_summary_csv(const Summary& summary);
 // One row per run and metric: session, experiment, a column per axis, cycle, position, attempt,
-// resumed, start_utc, start_temp_c, node, gpu_uuid, window, metric, value, unit, valid, reason.
-// Missing = NA. An axis named like one of these columns becomes "axis.<name>". Fields are quoted by
-// RFC 4180, lines end with a newline.
+// resumed, start_utc, start_temp_c, node, gpu_uuid, strategy, container_run, window, metric, value,
+// unit, valid, reason. Missing = NA. An axis named like one of these columns becomes "axis.<name>".
+// Fields are quoted by RFC 4180, lines end with a newline.
 std::string write_tidy_csv(const Manifest& manifest, const std::vector<RunRecord>& records);
 // aggregated/<experiment>.json over cycles and processes (fields: AggregatedResult's that exist
 // without a GPU).

@@ -66,6 +66,13 @@ std::string write_summary_json(const Summary& summary) {
   out["skipped"] = summary.skipped;
   out["failed_by_class"] = ordered_json::object();
   for (const auto& [cls, count] : summary.failed_by_class) out["failed_by_class"][cls] = count;
+  out["invalid"] = summary.invalid;
+  out["invalid_by_reason"] = ordered_json::object();
+  for (const auto& [reason, count] : summary.invalid_by_reason)
+    out["invalid_by_reason"][valid_utf8(reason)] = count;
+  out["energy_open"] = ordered_json::object();
+  for (const auto& [experiment, part] : summary.energy_open)
+    out["energy_open"][valid_utf8(experiment)] = part;
   out["rows"] = ordered_json::array();
   for (const auto& row : summary.rows) out["rows"].push_back(json_of(row));
   return out.dump(2) + "\n";
@@ -131,6 +138,13 @@ std::optional<Summary> read_summary_json(const std::string& text) {
                     .skipped = document.at("skipped").get<std::size_t>()};
     for (const auto& [cls, count] : document.at("failed_by_class").items())
       summary.failed_by_class[cls] = count.get<std::size_t>();
+    summary.invalid = document.value("invalid", summary.invalid);
+    if (const auto reasons = document.find("invalid_by_reason"); reasons != document.end())
+      for (const auto& [reason, count] : reasons->items())
+        summary.invalid_by_reason[reason] = count.get<std::size_t>();
+    if (const auto parts = document.find("energy_open"); parts != document.end())
+      for (const auto& [experiment, part] : parts->items())
+        summary.energy_open[experiment] = part.get<double>();
     for (const auto& row : document.at("rows")) summary.rows.push_back(row_of(row));
     return summary;
   } catch (const std::exception&) {

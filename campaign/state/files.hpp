@@ -60,6 +60,7 @@ struct Heartbeat {
   struct Worker {
     int id = 0;
     std::string run, stage;
+    std::string wait;  // what it waits for before it has a run
     double started_utc = 0;
     double initialization_ms = 0;
   };

@@ -35,6 +35,7 @@ void worker_members(Visitor& visit, T& worker) {
   visit.always("id", worker.id);
   visit("run", worker.run);
   visit("stage", worker.stage);
+  visit("wait", worker.wait);
   visit("started_utc", worker.started_utc);
   visit("initialization_ms", worker.initialization_ms);
 }

@@ -32,4 +32,14 @@ SessionRecords read_records(const SessionView& view) {
   return found;
 }
 
+std::optional<campaign::RunRecord> read_record(const SessionView& view, const std::string& run) {
+  const fs::path path = record_path(view, run);
+  if (path.empty()) return std::nullopt;
+  try {
+    return campaign::read_run_record(campaign::read_file(path));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace controller::cli

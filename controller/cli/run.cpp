@@ -88,7 +88,7 @@ int run_command(const Arguments& arguments, Console& console) {
   if (!run.save.empty()) campaign::write_atomically(fs::absolute(run.save), timings_json(timings));
   const std::vector<FailedRun> failed = failures_of(result);
   console.out.flush();
-  if (!failed.empty())
+  if (!failed.empty() || result.summary.invalid > 0)
     console.err << outcome_text(result.summary, failed, {.color = console.err_color});
   if (!result.message.empty()) console.err << result.message << "\n";
   if (arguments.global.verbosity > 0)

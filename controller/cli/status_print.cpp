@@ -1,5 +1,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "controller/cli/status_report.hpp"
 
@@ -60,13 +61,49 @@ std::string cycles_table(const StatusReport& report, const Style& style) {
                        : "");
 }
 
-std::string workers_table(const StatusReport& report) {
-  Table table({{"worker"}, {"init"}, {"runs"}, {"failed"}, {"avg"}, {"uptime"}, {"now"}});
+// The shortest beginning of UUIDs that tells the GPUs of all workers apart.
+std::size_t uuid_columns(const StatusReport& report) {
+  constexpr std::size_t least = sizeof("GPU-8f1e") - 1;
+  std::set<std::string> all;
   for (const WorkerFigures& worker : report.workers)
-    table.add({std::to_string(worker.id), duration(worker.initialization),
-               std::to_string(worker.completed), std::to_string(worker.failed),
-               duration(worker.mean), duration(worker.uptime),
-               worker.run.empty() ? "" : worker.run + " " + worker.stage});
+    all.insert(worker.gpus.begin(), worker.gpus.end());
+  std::size_t needed = all.empty() ? 0 : least;
+  const std::string* before = nullptr;
+  for (const std::string& uuid : all) {
+    while (before && uuid.compare(0, needed, *before, 0, needed) == 0) ++needed;
+    before = &uuid;
+  }
+  return needed;
+}
+
+std::string gpus_text(const WorkerFigures& worker, std::size_t columns) {
+  std::vector<std::string> names;
+  for (const std::string& uuid : worker.gpus) names.push_back(uuid.substr(0, columns));
+  return names.empty() ? "-" : joined(names, ",");
+}
+
+std::string now_text(const WorkerFigures& worker) {
+  if (!worker.run.empty()) return worker.run + " " + worker.stage;
+  return worker.wait.empty() ? "" : "waits: " + worker.wait;
+}
+
+std::string workers_table(const StatusReport& report) {
+  const std::size_t uuids = uuid_columns(report);
+  std::vector<Table::Column> columns = {{"worker"}, {"init"},   {"runs"}, {"failed"},
+                                        {"avg"},    {"uptime"}, {"now"}};
+  if (uuids > 0) columns.insert(columns.end() - 1, {"gpus"});
+  Table table(std::move(columns));
+  for (const WorkerFigures& worker : report.workers) {
+    std::vector<std::string> cells = {std::to_string(worker.id),
+                                      duration(worker.initialization),
+                                      std::to_string(worker.completed),
+                                      std::to_string(worker.failed),
+                                      duration(worker.mean),
+                                      duration(worker.uptime)};
+    if (uuids > 0) cells.push_back(gpus_text(worker, uuids));
+    cells.push_back(now_text(worker));
+    table.add(std::move(cells));
+  }
   return table.empty() ? "" : table.text();
 }
 
@@ -91,7 +128,9 @@ std::string runs_table(const StatusReport& report, const Style& style) {
                {"run time", Align::right},
                {"total", Align::right}});
   for (const RunFigures& run : report.runs)
-    table.add({run.run, painted(run.state, paint_of(run.state), style.color),
+    table.add({run.run,
+               run.invalid.empty() ? painted(run.state, paint_of(run.state), style.color)
+                                   : painted(run.state + ", invalid", Paint::yellow, style.color),
                run.attempt == 0 ? "-" : std::to_string(run.attempt), run.cls,
                duration(run.queue_wait), duration(run.execution), duration(run.total)});
   return table.empty() ? "" : table.text();
@@ -133,7 +172,7 @@ Json workers_json(const StatusReport& report) {
                     {"runs_failed", worker.failed},
                     {"total_run_duration_ms", milliseconds(worker.total)},
                     {"avg_run_duration_ms", milliseconds(worker.mean)},
-                    {"gpus", Json::array()}});
+                    {"gpus", worker.gpus}});
   return list;
 }
 
@@ -159,6 +198,7 @@ Json runs_json(const StatusReport& report) {
                     {"state", run.state},
                     {"attempt", run.attempt},
                     {"class", run.cls.empty() ? Json(nullptr) : Json(run.cls)},
+                    {"invalid_reason", run.invalid.empty() ? Json(nullptr) : Json(run.invalid)},
                     {"queue_wait_ms", milliseconds(run.queue_wait)},
                     {"execution_duration_ms", milliseconds(run.execution)},
                     {"verification_duration_ms", milliseconds(run.verification)},

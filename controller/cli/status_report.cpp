@@ -7,6 +7,7 @@
 #include <map>
 
 #include "campaign/statistics/statistics.hpp"
+#include "controller/cli/records.hpp"
 
 namespace controller::cli {
 namespace {
@@ -103,8 +104,10 @@ RunFigures run_figures(const Observation& seen, const campaign::PlannedRun& plan
       .experiment = seen.view->manifest.plan.experiments[planned.experiment].name,
       .state = campaign::name_of(state.phase),
       .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
+      .invalid = "",
       .cycle = planned.cycle,
       .attempt = state.attempt};
+  if (const auto why = seen.invalid.find(id); why != seen.invalid.end()) run.invalid = why->second;
   if (state.claimed_utc > 0)
     run.queue_wait = time_between(seen.view->fold.started_utc, state.claimed_utc);
   const bool ended = completed(state) || state.phase == RunPhase::failed;
@@ -118,12 +121,20 @@ RunFigures run_figures(const Observation& seen, const campaign::PlannedRun& plan
 struct WorkerTally {
   WorkerFigures figures;
   double first_claim = 0, last_end = 0, sum = 0;
+  double last_claim = 0;
 };
+
+void take_gpus(WorkerTally& worker, const RunState& state) {
+  if (state.claimed_utc < worker.last_claim) return;
+  worker.last_claim = state.claimed_utc;
+  worker.figures.gpus = split(state.gpus, ',');
+}
 
 void tally(std::map<int, WorkerTally>& workers, const RunState& state, const std::string& writer) {
   if (state.claimed_utc == 0 && state.attempt == 0) return;
   WorkerTally& worker = workers[state.worker];
   worker.figures.id = state.worker;
+  take_gpus(worker, state);
   if (completed(state)) ++worker.figures.completed;
   if (failed(state)) ++worker.figures.failed;
   if (completed(state) || failed(state)) worker.sum += state.duration;
@@ -145,6 +156,7 @@ void add_workers(StatusReport& report, std::map<int, WorkerTally>& tallies,
       if (!runs) continue;
       figures.run = worker.run;
       figures.stage = worker.stage;
+      figures.wait = worker.wait;
       figures.since_utc = worker.started_utc;
     }
   for (auto& [id, tally] : tallies) {
@@ -234,10 +246,16 @@ void add_cycle(CycleFigures& cycle, const RunState& state) {
   if (failed(state)) ++cycle.failed;
 }
 
+// The runs under way, if any, are those that a controller left behind.
+bool nobody_works(const StatusReport& report) {
+  return report.state != "running" && report.state != "gone";
+}
+
 void finish_cycle(StatusReport& report, CycleFigures& cycle, const Figures& figures) {
   cycle.state = cycle_state(figures, cycle.runs);
   const bool running = report.state == "running" && cycle.state != "done";
   if (cycle.state == "partial" && running) cycle.state = "running";
+  if (cycle.state == "running" && nobody_works(report)) cycle.state = "interrupted";
   cycle.duration = time_between(figures.first, running ? report.computed_utc : figures.last);
   cycle.mean = campaign::mean(figures.durations);
   cycle.p50 = campaign::percentile(figures.durations, 50);
@@ -270,6 +288,9 @@ StatusReport make_status(const Observation& seen) {
     tally(workers, state, writer);
     if (seen.with_runs) report.runs.push_back(run_figures(seen, planned, id));
   }
+  for (const auto& [id, pilot] : seen.view->fold.pilots)
+    if (const auto worker = workers.find(pilot.worker); worker != workers.end())
+      take_gpus(worker->second, pilot);
   report.cycles = static_cast<int>(cycles.size());
   for (auto& [number, both] : cycles) finish_cycle(report, both.first, both.second);
   add_workers(report, workers, seen);
@@ -288,6 +309,15 @@ Observation look(const SessionView& view) {
           .held = !campaign::lock_is_free(view.located.session.lock()),
           .host = host.data(),
           .utc = campaign::system_clock().utc()};
+}
+
+std::map<std::string, std::string> invalid_runs(const SessionView& view) {
+  std::map<std::string, std::string> invalid;
+  for (const campaign::RunRecord& record : read_records(view).records)
+    if (record.state == "completed" && !record.valid)
+      invalid[record.run] =
+          record.invalid_reason.empty() ? "no reason recorded" : record.invalid_reason;
+  return invalid;
 }
 
 }  // namespace controller::cli

@@ -3,6 +3,7 @@
 // (never 0); percentiles interpolate linearly at p/100 * (n-1).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -13,13 +14,16 @@ namespace controller::cli {
 
 struct RunFigures {
   std::string run, experiment, state, cls;
+  std::string invalid;  // of a completed one: why its figures do not count
   int cycle = 1, attempt = 0;
   std::optional<double> queue_wait = {}, execution = {}, verification = {}, total = {};
 };
 
 struct CycleFigures {
   int cycle = 1;
-  std::string state;  // pending, running, partial (begun, nothing under way), done
+  // pending, running, interrupted (it ran when its controller ended), partial (begun, nothing under
+  // way), done
+  std::string state;
   std::optional<double> duration, mean, p50, p95;
   std::size_t runs = 0, completed = 0, failed = 0;
 };
@@ -28,7 +32,9 @@ struct WorkerFigures {
   int id = 0;
   std::optional<double> initialization, uptime, total, mean;
   std::size_t completed = 0, failed = 0;
-  std::string run, stage;  // under way now
+  std::vector<std::string> gpus;  // UUIDs: of the run under way, else of its last one
+  std::string run, stage;         // under way now
+  std::string wait;               // for what, before it has a run
   double since_utc = 0;
 };
 
@@ -61,11 +67,14 @@ struct Observation {
   std::string host;   // where we look from
   double utc = 0;
   bool with_runs = false;
+  std::map<std::string, std::string> invalid = {};  // completed runs that do not count -> why
 };
 StatusReport make_status(const Observation& observation);
 
 // Heartbeats, lock and clock of this moment.
 Observation look(const SessionView& view);
+// What `with_runs` is to say beyond the journal: reads every run's record.
+std::map<std::string, std::string> invalid_runs(const SessionView& view);
 
 struct StatusParts {
   bool runs = false, workers = false;

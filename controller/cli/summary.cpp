@@ -1,6 +1,7 @@
 #include "controller/cli/summary.hpp"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 namespace controller::cli {
@@ -29,6 +30,42 @@ Json failed_json(const std::vector<FailedRun>& failed) {
                     {"message", run.message},
                     {"log", run.log.empty() ? Json(nullptr) : Json(run.log)}});
   return list;
+}
+
+// "contaminated: throttled (hw_thermal), shared device" without what every reason begins with.
+std::string reason_text(const std::string& reason) {
+  constexpr std::string_view contaminated = "contaminated: ";
+  return reason.starts_with(contaminated) ? reason.substr(contaminated.size()) : reason;
+}
+
+// "throttled, shared device": without what stands in brackets.
+std::string short_reason(const std::string& reason) {
+  std::string text = reason_text(reason);
+  for (auto open = text.find(" ("); open != std::string::npos; open = text.find(" (")) {
+    const auto close = text.find(')', open);
+    if (close == std::string::npos) break;
+    text.erase(open, close + 1 - open);
+  }
+  return text;
+}
+
+std::string invalid_line(const campaign::Summary& summary) {
+  std::vector<std::string> reasons;
+  for (const auto& [reason, count] : summary.invalid_by_reason)
+    reasons.push_back(std::to_string(count) + " " + reason_text(reason));
+  return reasons.empty() ? "" : "invalid: " + joined(reasons, "; ") + "\n";
+}
+
+// "2 of them invalid (throttled)".
+std::string invalid_part(const campaign::Summary& summary) {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [reason, count] : summary.invalid_by_reason)
+    counts[short_reason(reason)] += count;
+  std::vector<std::string> reasons;
+  for (const auto& [reason, count] : counts)
+    reasons.push_back(counts.size() > 1 ? std::to_string(count) + " " + reason : reason);
+  return std::to_string(summary.invalid) + " of them invalid" +
+         (reasons.empty() ? "" : " (" + joined(reasons, "; ") + ")");
 }
 
 }  // namespace
@@ -86,7 +123,9 @@ void count_runs(campaign::Summary& summary, const SessionView& view) {
   }
 }
 
-std::string summary_table(const campaign::Summary& summary, const Style& style) {
+namespace {
+
+std::string figures_table(const campaign::Summary& summary, const Style& style) {
   bool invalid = false, outliers = false;
   for (const campaign::MetricSummary& row : summary.rows) {
     invalid = invalid || row.invalid > 0;
@@ -114,7 +153,40 @@ std::string summary_table(const campaign::Summary& summary, const Style& style) 
     table.add(std::move(cells));
     group = row.group;
   }
-  return table.empty() ? "" : table.text();
+  return table.empty() ? "" : table.text() + invalid_line(summary);
+}
+
+bool has_gpu_energy(const campaign::Summary& summary) {
+  constexpr std::array names = {"gpu_energy_j", "energy_raw_j", "energy_adjusted_j"};
+  return std::ranges::any_of(summary.rows, [&](const campaign::MetricSummary& row) {
+    return std::ranges::find(names, row.metric) != names.end();
+  });
+}
+
+// A line for each experiment whose energy is not known to 1 %, one for all where they are many.
+std::string energy_lines(const campaign::Summary& summary) {
+  constexpr std::size_t most_named = 3;
+  const auto& parts = summary.energy_open;
+  if (parts.empty() || !has_gpu_energy(summary)) return "";
+  const auto percent = [](double part) { return fixed(100 * part, part < 0.1 ? 1 : 0) + " %"; };
+  std::string out;
+  if (parts.size() <= most_named) {
+    for (const auto& [experiment, part] : parts)
+      out += "the GPU energy of " + experiment + " is known to " + percent(part) +
+             " only: its window is too short for 1 %\n";
+    return out;
+  }
+  const auto worst = std::ranges::max_element(
+      parts, [](const auto& a, const auto& b) { return a.second < b.second; });
+  return "the GPU energy of " + plural(parts.size(), "experiment") + " is known to " +
+         percent(worst->second) + " at worst (" + worst->first +
+         "): their windows are too short for 1 %\n";
+}
+
+}  // namespace
+
+std::string summary_table(const campaign::Summary& summary, const Style& style) {
+  return figures_table(summary, style) + energy_lines(summary);
 }
 
 std::string brief_table(const campaign::Summary& summary, const Style& style) {
@@ -125,15 +197,16 @@ std::string brief_table(const campaign::Summary& summary, const Style& style) {
       names.push_back(row.metric);
     return row.sampled;
   });
-  std::string text = summary_table(brief, style);
+  std::string text = figures_table(brief, style);
   if (!names.empty())
     text += "sampled besides (results show --metric NAME): " + joined(names, ", ") + "\n";
-  return text;
+  return text + energy_lines(summary);
 }
 
 std::string outcome_text(const campaign::Summary& summary, const std::vector<FailedRun>& failed,
                          const Style& style) {
   std::vector<std::string> parts = {std::to_string(summary.completed) + " completed"};
+  if (summary.invalid > 0) parts.push_back(invalid_part(summary));
   std::vector<std::string> classes;
   for (const auto& [name, count] : summary.failed_by_class)
     classes.push_back(summary.failed_by_class.size() > 1 ? std::to_string(count) + " " + name

@@ -19,11 +19,14 @@ std::vector<FailedRun> failed_runs(const SessionView& view);
 // has none.
 void count_runs(campaign::Summary& summary, const SessionView& view);
 
-// Experiment, metric, n, mean, sd, unit, window; invalid and outlier columns where there are any.
+// Experiment, metric, n, mean, sd, unit, window; invalid and outlier columns where there are any,
+// and below "invalid: 2 throttled (hw_thermal)", the runs that are, and which energy is not known
+// well.
 std::string summary_table(const campaign::Summary& summary, const Style& style);
 // The same without the figures of the sampler, which a line names instead.
 std::string brief_table(const campaign::Summary& summary, const Style& style);
-// "10 runs: 8 completed, 1 failed (oom), 1 skipped", then the failed ones, at most 20.
+// "10 runs: 8 completed, 2 of them invalid (throttled), 1 failed (oom), 1 skipped", then the failed
+// ones, at most 20.
 std::string outcome_text(const campaign::Summary& summary, const std::vector<FailedRun>& failed,
                          const Style& style);
 

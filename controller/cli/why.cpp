@@ -4,6 +4,7 @@
 
 #include "controller/cli/commands.hpp"
 #include "controller/cli/record_text.hpp"
+#include "controller/cli/records.hpp"
 #include "controller/cli/summary.hpp"
 
 namespace controller::cli {
@@ -39,6 +40,16 @@ std::string reason_of(const SessionView& view, const RunState& state) {
   return "";
 }
 
+void add_record(WhyReport& report, const campaign::RunRecord& record) {
+  report.notes = record.notes;
+  report.valid = record.valid;
+  if (record.valid) return;
+  report.invalid_reason = record.invalid_reason;
+  if (record.state == "completed")
+    report.reason += ", but its figures do not count: " +
+                     (record.invalid_reason.empty() ? "no reason recorded" : record.invalid_reason);
+}
+
 }  // namespace
 
 WhyReport make_why(const SessionView& view, const std::string& run) {
@@ -54,7 +65,11 @@ WhyReport make_why(const SessionView& view, const std::string& run) {
       .log = state.attempt > 0 ? log_of(view.results, id, state.attempt) : "",
       .reason = reason_of(view, state),
       .attempt = state.attempt,
+      .valid = {},
+      .invalid_reason = "",
+      .notes = {},
       .records = {}};
+  if (const auto record = read_record(view, id)) add_record(report, *record);
   campaign::read_journals(view.located.session.journal(), {}, [&](campaign::Record&& record) {
     const RecordText text = record_text(record);
     if (text.run == id) report.records.push_back({record.t, text.event, text.members});
@@ -69,6 +84,7 @@ std::string why_text(const WhyReport& report, const Style& style) {
   out += ": " + report.reason + "\n";
   if (!report.message.empty()) out += "  " + report.message + "\n";
   if (!report.log.empty()) out += "  log: " + report.log + "\n";
+  for (const std::string& note : report.notes) out += "  note: " + note + "\n";
   for (const WhyReport::Line& line : report.records)
     out += "  " + line.time + "  " + line.event + (line.members.empty() ? "" : "  ") +
            line.members + "\n";
@@ -79,16 +95,21 @@ std::string why_json(const WhyReport& report) {
   Json records = Json::array();
   for (const WhyReport::Line& line : report.records)
     records.push_back({{"t", line.time}, {"event", line.event}, {"members", line.members}});
-  const Json object = {{"schema_version", 1},
-                       {"run_id", report.run},
-                       {"experiment", report.experiment},
-                       {"state", report.state},
-                       {"class", report.cls.empty() ? Json(nullptr) : Json(report.cls)},
-                       {"attempt", report.attempt},
-                       {"reason", report.reason},
-                       {"message", report.message},
-                       {"log", report.log.empty() ? Json(nullptr) : Json(report.log)},
-                       {"records", records}};
+  const Json object = {
+      {"schema_version", 1},
+      {"run_id", report.run},
+      {"experiment", report.experiment},
+      {"state", report.state},
+      {"class", report.cls.empty() ? Json(nullptr) : Json(report.cls)},
+      {"attempt", report.attempt},
+      {"reason", report.reason},
+      {"valid", report.valid ? Json(*report.valid) : Json(nullptr)},
+      {"invalid_reason",
+       report.invalid_reason.empty() ? Json(nullptr) : Json(report.invalid_reason)},
+      {"notes", report.notes},
+      {"message", report.message},
+      {"log", report.log.empty() ? Json(nullptr) : Json(report.log)},
+      {"records", records}};
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

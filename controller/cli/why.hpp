@@ -11,6 +11,9 @@ struct WhyReport {
   std::string run, experiment, state, cls, message, log;
   std::string reason;  // one sentence
   int attempt = 0;
+  std::optional<bool> valid;       // of a run that has a record: whether its figures count,
+  std::string invalid_reason;      // and why not
+  std::vector<std::string> notes;  // of its record
   struct Line {
     std::string time, event, members;
   };

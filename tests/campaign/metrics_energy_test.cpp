@@ -176,6 +176,17 @@ TEST_F(EnergyOfARun, WindowTooShortForOnePercentIsNoted) {
   EXPECT_THAT(energy().notes,
               ElementsAre("the energy counter of GPU-a was seen to step by 30 J: "
                           "600 J are known to 10 %; for 1 % the window has to last 20 s"));
+  EXPECT_THAT(open_part(energy()), Optional(DoubleEq(0.1)));
+}
+
+TEST_F(EnergyOfARun, OfOnePercentOrFromPowerLeavesNothingOpen) {
+  gpu("gpu0", "GPU-a");
+  gpu_counter("gpu0", 600, 3);
+  EXPECT_EQ(open_part(energy()), std::nullopt);
+  reading_.figures.pop_back();
+  gpu_power("gpu0", 150);
+  ASSERT_EQ(energy().gpus.at(0).method, "power");
+  EXPECT_EQ(open_part(energy()), std::nullopt);
 }
 
 TEST_F(EnergyOfARun, CounterAndPowerThatDisagreeAreNoted) {

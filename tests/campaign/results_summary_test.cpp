@@ -169,6 +169,55 @@ TEST_F(Summaries, GroupExperimentsByCycle) {
   EXPECT_EQ(summary({"config_name"}).rows[0].group, "b4");
 }
 
+TEST_F(Summaries, CountInvalidRunsByTheirReasons) {
+  add("b4", 1, 10).valid = false;
+  records.back().invalid_reason = "contaminated: shared device";
+  add("b4", 2, 10);
+  add("b8", 1, 10).valid = false;
+  records.back().invalid_reason = "contaminated: shared device";
+  add("b8", 2, 10).state = "failed";
+  records.back().valid = false;
+  const Summary made = summary();
+  EXPECT_EQ(made.completed, 3U);
+  EXPECT_EQ(made.invalid, 2U);
+  const std::map<std::string, std::size_t> reasons = {{"contaminated: shared device", 2}};
+  EXPECT_EQ(made.invalid_by_reason, reasons);
+  const auto back = read_summary_json(write_summary_json(made));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->invalid, 2U);
+  EXPECT_EQ(back->invalid_by_reason, reasons);
+}
+
+TEST_F(Summaries, OfAnEarlyVersionSayNothingOfInvalidRuns) {
+  auto early = json::parse(write_summary_json(summary()));
+  early.erase("invalid");
+  early.erase("invalid_by_reason");
+  const auto back = read_summary_json(early.dump());
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->invalid, 0U);
+}
+
+TEST_F(Summaries, SayHowMuchOfTheEnergyIsOpen) {
+  const auto with = [&](const std::string& experiment, int cycle, double uncertainty) -> auto& {
+    RunRecord& record = add(experiment, cycle, 10);
+    record.energy.emplace().gpus = {{.device = "GPU-1",
+                                     .method = "counter",
+                                     .counter_j = 100,
+                                     .power_j = {},
+                                     .uncertainty_j = uncertainty}};
+    return record;
+  };
+  with("b4", 1, 12);
+  with("b4", 2, 18);
+  with("b4", 3, 50).valid = false;
+  with("b8", 1, 0.5);
+  const std::map<std::string, double> open = {{"b4", 0.18}};
+  EXPECT_EQ(summary().energy_open, open);
+  const auto back = read_summary_json(write_summary_json(summary()));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->energy_open, open);
+}
+
 TEST_F(Summaries, AreJsonWithNullsForWhatIsUnknown) {
   add("b4", 1, 10);
   const auto object = json::parse(write_summary_json(summary()));
@@ -195,11 +244,12 @@ TEST_F(Summaries, AreTidyWithExactColumns) {
   add("b4", 1, 0.1).valid = false;
   records.back().invalid_reason = "hot, \"very\"\nhot";
   records.back().metrics.erase(records.back().metrics.begin());
-  EXPECT_EQ(write_tidy_csv(manifest, records),
-            "session,experiment,batch,cycle,position,attempt,resumed,start_utc,start_temp_c,node,"
-            "gpu_uuid,window,metric,value,unit,valid,reason\n"
-            "S1,b4,4,1,1,1,false,2026-11-21T00:43:00.000Z,NA,node7,NA,phase,tps,0.1,tok/s,false,"
-            "\"hot, \"\"very\"\"\nhot\"\n");
+  EXPECT_EQ(
+      write_tidy_csv(manifest, records),
+      "session,experiment,batch,cycle,position,attempt,resumed,start_utc,start_temp_c,node,"
+      "gpu_uuid,strategy,container_run,window,metric,value,unit,valid,reason\n"
+      "S1,b4,4,1,1,1,false,2026-11-21T00:43:00.000Z,NA,node7,NA,NA,NA,phase,tps,0.1,tok/s,false,"
+      "\"hot, \"\"very\"\"\nhot\"\n");
 }
 
 TEST_F(Summaries, TidyRowsHaveTheWarmestTemperatureAtTheStart) {
@@ -208,13 +258,23 @@ TEST_F(Summaries, TidyRowsHaveTheWarmestTemperatureAtTheStart) {
             std::string::npos);
 }
 
+TEST_F(Summaries, TidyRowsSayWhichRunOfItsContainerItWas) {
+  add("b4", 1, 0.1).strategy = "persistent";
+  records.back().container_run = 3;
+  add("b4", 2, 0.1).strategy = "ephemeral";
+  const std::string csv = write_tidy_csv(manifest, records);
+  EXPECT_NE(csv.find(",node7,NA,persistent,3,phase,tps,"), std::string::npos) << csv;
+  EXPECT_NE(csv.find(",node7,NA,ephemeral,NA,phase,tps,"), std::string::npos) << csv;
+}
+
 TEST_F(Summaries, GiveAnAxisNamedLikeAColumnAnotherName) {
   manifest.plan.experiments[0].axes = Value::map({{"cycle", Value::integer(9)}});
   add("b4", 1, 10);
   const auto csv = write_tidy_csv(manifest, records);
-  EXPECT_EQ(csv.substr(0, csv.find('\n')),
-            "session,experiment,axis.cycle,batch,cycle,position,attempt,resumed,start_utc,"
-            "start_temp_c,node,gpu_uuid,window,metric,value,unit,valid,reason");
+  EXPECT_EQ(
+      csv.substr(0, csv.find('\n')),
+      "session,experiment,axis.cycle,batch,cycle,position,attempt,resumed,start_utc,"
+      "start_temp_c,node,gpu_uuid,strategy,container_run,window,metric,value,unit,valid,reason");
   EXPECT_NE(csv.find("S1,b4,9,NA,1,"), std::string::npos);
 }
 

@@ -189,7 +189,8 @@ TEST(Heartbeats, ComeBack) {
   beat.utc = 1763685600.5;
   beat.interval = 15;
   beat.wait_until_utc = 1763685640.5;
-  beat.workers = {{0, "tiny.c01", "gap", 5.5, 12.25}, {1, "", "", 0, 0}};
+  beat.workers = {{0, "tiny.c01", "gap", "", 5.5, 12.25},
+                  {1, "", "claim", "GPUs: 0 is held", 0, 0}};
   beat.services = {{"cctl-1-tiny-w0", "tiny", 0, "running", 1763685500.5, 2},
                    {"engine events", "events", std::nullopt, "waiting", std::nullopt, 0}};
   write_heartbeat(folder.path() / "heartbeat", beat);
@@ -203,6 +204,7 @@ TEST(Heartbeats, ComeBack) {
   ASSERT_EQ(beats[0].workers.size(), 2u);
   EXPECT_EQ(beats[0].workers[0].initialization_ms, 12.25);
   EXPECT_EQ(beats[0].workers[1].id, 1);
+  EXPECT_EQ(beats[0].workers[1].wait, "GPUs: 0 is held");
   ASSERT_EQ(beats[0].services.size(), 2u);
   EXPECT_EQ(beats[0].services[0].name, "cctl-1-tiny-w0");
   EXPECT_EQ(beats[0].services[0].service, "tiny");

@@ -5,8 +5,10 @@
 #include "controller/cli/as_docker.hpp"
 #include "controller/cli/plan_report.hpp"
 #include "controller/cli/record_text.hpp"
+#include "controller/cli/status_report.hpp"
 #include "controller/cli/summary.hpp"
 #include "controller/cli/timings.hpp"
+#include "controller/cli/why.hpp"
 #include "tests/support/controller/cli_fixture.hpp"
 
 namespace controller::cli {
@@ -192,6 +194,23 @@ TEST(Summary, TableHasUnitWindowAndInvalidCounts) {
             "            measure_seconds  1  12.50       -  s      phase         1\n");
 }
 
+TEST(Summary, InvalidRunsAreCountedByTheirReasons) {
+  campaign::Summary summary = sample_summary();
+  summary.completed = 3;
+  summary.invalid = 3;
+  summary.invalid_by_reason = {{"contaminated: throttled (hw_thermal)", 2}};
+  EXPECT_TRUE(summary_table(summary, {}).ends_with("\ninvalid: 2 throttled (hw_thermal)\n"));
+  EXPECT_EQ(outcome_text(summary, {}, {}),
+            "4 runs: 3 completed, 3 of them invalid (throttled), 1 failed (payload)\n");
+  summary.invalid_by_reason["contaminated: throttled (hw_thermal, sw_thermal), shared device"] = 1;
+  EXPECT_TRUE(summary_table(summary, {})
+                  .ends_with("\ninvalid: 2 throttled (hw_thermal); "
+                             "1 throttled (hw_thermal, sw_thermal), shared device\n"));
+  EXPECT_EQ(outcome_text(summary, {}, {}),
+            "4 runs: 3 completed, 3 of them invalid (2 throttled; 1 throttled, shared device), "
+            "1 failed (payload)\n");
+}
+
 TEST(Summary, BriefTableNamesWhatWasSampledInALine) {
   campaign::Summary summary = sample_summary();
   for (const char* name : {"cpu_seconds", "memory_peak_bytes"}) {
@@ -203,6 +222,23 @@ TEST(Summary, BriefTableNamesWhatWasSampledInALine) {
             summary_table(sample_summary(), {}) +
                 "sampled besides (results show --metric NAME): cpu_seconds, memory_peak_bytes\n");
   EXPECT_EQ(brief_table(sample_summary(), {}), summary_table(sample_summary(), {}));
+}
+
+TEST(Summary, EnergyThatIsNotKnownWellIsSaidBelowTheTable) {
+  campaign::Summary summary = sample_summary();
+  summary.energy_open = {{"l1", 0.184}};
+  EXPECT_EQ(brief_table(summary, {}), summary_table(sample_summary(), {})) << "no energy in it";
+  summary.rows.push_back(summary.rows.front());
+  summary.rows.back().metric = "gpu_energy_j";
+  summary.rows.back().sampled = true;
+  const std::string one =
+      "\nthe GPU energy of l1 is known to 18 % only: its window is too short for 1 %\n";
+  EXPECT_TRUE(brief_table(summary, {}).ends_with(": gpu_energy_j" + one));
+  EXPECT_TRUE(summary_table(summary, {}).ends_with(one));
+  summary.energy_open = {{"l1", 0.02}, {"l2", 0.025}, {"l3", 0.02}, {"l4", 0.02}};
+  EXPECT_TRUE(summary_table(summary, {})
+                  .ends_with("\nthe GPU energy of 4 experiments is known to 2.5 % at worst (l2): "
+                             "their windows are too short for 1 %\n"));
 }
 
 TEST(Summary, FailedRunsAreNamedWithClassAndLog) {
@@ -282,6 +318,33 @@ TEST(Timings, JsonOfNoCompletedRunIsNull) {
   EXPECT_TRUE(json["results"][0]["mean"].is_null());
   EXPECT_EQ(json["results"][0]["failed"], 1);
   EXPECT_EQ(json["results"][0]["parameters"]["level"], "1");
+}
+
+TEST(Why, OfACompletedRunHasWhatItsRecordSaysAgainstIt) {
+  const testing::Folder folder;
+  SessionView view = testing::sample_view();
+  view.results.folder = folder.path();
+  campaign::RunRecord record = timed("l9", 1, 2);
+  record.run = "l9.c01";
+  record.notes = {"the SM clock changed by 7 %"};
+  const auto write = [&] {
+    folder.write("raw/l9.c01/run.json", campaign::write_run_record(record));
+    return make_why(view, "l9.c01");
+  };
+  EXPECT_EQ(write().reason, "its results were verified and accepted");
+  EXPECT_TRUE(nlohmann::json::parse(why_json(write()))["valid"]);
+  record.valid = false;
+  record.invalid_reason = "contaminated: throttled (hw_thermal)";
+  EXPECT_EQ(why_text(write(), {}),
+            "l9.c01  completed, attempt 1: its results were verified and accepted, but its figures "
+            "do not count: contaminated: throttled (hw_thermal)\n"
+            "  note: the SM clock changed by 7 %\n");
+  const auto json = nlohmann::json::parse(why_json(write()));
+  EXPECT_FALSE(json["valid"]);
+  EXPECT_EQ(json["invalid_reason"], record.invalid_reason);
+  EXPECT_EQ(json["notes"], nlohmann::json(record.notes));
+  EXPECT_EQ(invalid_runs(view).at("l9.c01"), record.invalid_reason);
+  EXPECT_TRUE(nlohmann::json::parse(why_json(make_why(view, "l1.c01")))["valid"].is_null());
 }
 
 TEST(RecordText, LeavesTheEnvelopeOut) {

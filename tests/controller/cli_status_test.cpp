@@ -71,8 +71,60 @@ TEST(Status, JsonHasTheNamesAndMilliseconds) {
       "avg_run_duration_ms": 2667, "gpus": []})"));
   EXPECT_EQ(json["runs"][2],
             nlohmann::json::parse(R"({"run_id": "l1.c02", "experiment": "l1", "cycle": 2,
-      "state": "failed", "attempt": 1, "class": "payload", "queue_wait_ms": 11000,
+      "state": "failed", "attempt": 1, "class": "payload", "invalid_reason": null, "queue_wait_ms": 11000,
       "execution_duration_ms": 2000, "verification_duration_ms": null, "total_duration_ms": 3000})"));
+}
+
+TEST(Status, AWorkerHasTheGpusOfTheRunItIsAt) {
+  SessionView view = testing::sample_view();
+  view.fold.runs["l9.c01"].gpus = "GPU-11111111-2222";
+  view.fold.runs["l9.c02"].gpus = "GPU-8f1e0000-2222,GPU-8f1f0000-2222";
+  const StatusReport made = report(view, true);
+  EXPECT_EQ(nlohmann::json::parse(status_json(made, {}))["workers"][0]["gpus"],
+            nlohmann::json::parse(R"(["GPU-8f1e0000-2222", "GPU-8f1f0000-2222"])"));
+  const std::string text = status_text(made, {}, {});
+  EXPECT_NE(
+      text.find("uptime  gpus               now\n"
+                "0       1.2s  2     1       2.7s  21.0s   GPU-8f1e,GPU-8f1f  l9.c02 measure\n"),
+      std::string::npos)
+      << text;
+}
+
+TEST(Status, GpusOfOneBeginningAreShownUntilTheyDiffer) {
+  SessionView view = testing::sample_view();
+  view.fold.runs["l9.c02"].gpus = "GPU-8f1e0000,GPU-8f1e0010,GPU-8f1e0011";
+  const std::string text = status_text(report(view, true), {}, {});
+  EXPECT_NE(text.find("  GPU-8f1e0000,GPU-8f1e0010,GPU-8f1e0011  "), std::string::npos) << text;
+}
+
+TEST(Status, AWorkerWithoutARunHasTheGpusOfItsLast) {
+  SessionView view = testing::sample_view();
+  view.fold.runs.erase("l9.c02");
+  view.fold.runs["l9.c01"].gpus = "GPU-11111111";
+  view.fold.runs["l1.c02"].gpus = "GPU-22222222";
+  EXPECT_EQ(report(view, true).workers.at(0).gpus, std::vector<std::string>{"GPU-22222222"});
+  campaign::RunState pilot;
+  pilot.claimed_utc = 1018;
+  pilot.gpus = "GPU-33333333";
+  view.fold.pilots["l9.p"] = pilot;
+  EXPECT_EQ(report(view, true).workers.at(0).gpus, std::vector<std::string>{"GPU-33333333"});
+}
+
+TEST(Status, ARunWhoseFiguresDoNotCountIsListedAsInvalid) {
+  const SessionView view = testing::sample_view();
+  const StatusReport made =
+      make_status({.view = &view,
+                   .beats = {beat(1022)},
+                   .held = true,
+                   .host = "here",
+                   .utc = 1022,
+                   .with_runs = true,
+                   .invalid = {{"l9.c01", "contaminated: throttled (hw_thermal)"}}});
+  const std::string text = status_text(made, {.runs = true}, {});
+  EXPECT_NE(text.find("l9.c01  completed, invalid "), std::string::npos) << text;
+  const auto runs = nlohmann::json::parse(status_json(made, {.runs = true}))["runs"];
+  EXPECT_TRUE(runs[0]["invalid_reason"].is_null());
+  EXPECT_EQ(runs[1]["invalid_reason"], "contaminated: throttled (hw_thermal)");
 }
 
 TEST(Status, PercentilesOfNothingAreNull) {
@@ -95,6 +147,18 @@ TEST(Status, WaitIsToldWhileItRuns) {
   const auto json = nlohmann::json::parse(status_json(made, {}));
   EXPECT_EQ(json["wait"]["until"], "1970-01-01T00:17:42.000Z");
   EXPECT_EQ(json["wait"]["reason"], "gap, about 40 s");
+}
+
+TEST(Status, AWorkerThatHasNoRunYetShowsWhatItWaitsFor) {
+  const SessionView view = testing::sample_view();
+  campaign::Heartbeat waiting = beat(1022);
+  waiting.workers[0].run.clear();
+  waiting.workers[0].stage = "claim";
+  waiting.workers[0].wait = "GPUs: campaign first has 0";
+  const StatusReport made =
+      make_status({.view = &view, .beats = {waiting}, .held = true, .host = "here", .utc = 1022});
+  const std::string text = status_text(made, {}, {});
+  EXPECT_NE(text.find("21.0s   waits: GPUs: campaign first has 0\n"), std::string::npos) << text;
 }
 
 TEST(Status, WhatLivesLongerThanARunIsListedWhileTheCampaignRuns) {
@@ -138,6 +202,13 @@ TEST(Status, StateFollowsLockJournalAndHeartbeat) {
   EXPECT_EQ(report(view, false).state, "finished");
   view.fold.abandoned = true;
   EXPECT_EQ(report(view, false).state, "abandoned");
+}
+
+TEST(Status, ACycleIsNotRunningWithoutAController) {
+  const SessionView view = testing::sample_view();
+  EXPECT_EQ(report(view, true).cycles_list.at(1).state, "running");
+  EXPECT_EQ(report(view, true, 1033).cycles_list.at(1).state, "running") << "it is only gone";
+  EXPECT_EQ(report(view, false).cycles_list.at(1).state, "interrupted");
 }
 
 TEST(Status, AControllerOnAnotherHostIsJudgedByItsHeartbeat) {

@@ -109,6 +109,26 @@ TEST_F(Sequence, ConfigFailureSkipsAtOnce) {
   EXPECT_EQ(phase("k.c02"), RunPhase::skipped);
 }
 
+class Notes : public SilentProgress {
+ public:
+  void note(const std::string& line) override { said.push_back(line); }
+  std::vector<std::string> said;
+};
+
+TEST_F(Sequence, OneRunIsSkippedAndSeveralAre) {
+  engine_.script = "start-fails-127";
+  const auto notes = [&](const std::string& execution) {
+    Bench bench(campaign_of(execution, "[1]"));
+    bench.use(engine_);
+    Notes progress;
+    bench.context().progress = &progress;
+    bench.run();
+    return progress.said;
+  };
+  EXPECT_THAT(notes("cycles: 2"), ::testing::Contains("k: 1 run is skipped (config)"));
+  EXPECT_THAT(notes("cycles: 3"), ::testing::Contains("k: 2 runs are skipped (config)"));
+}
+
 TEST_F(Sequence, MaxFailuresPauses) {
   engine_.script = "exit-3";
   const SequenceEnd end = run("cycles: 9, skip_after_failures: 0, max_failures: 2", "[1]");

@@ -40,7 +40,8 @@ def kept(one, attempt):
 @checks.statement
 def power_and_energy_of_a_run_are_those_of_its_device():
     with campaign("sleep 2.5") as one:
-        one.up()
+        text = one.up()
+        assert "the GPU energy of s1 is known to " in text and "too short for 1 %" in text, text
         record = one.run_record("s1.c01")
         energy, figures, seconds = record["energy"], figures_of(record), record["window"]["seconds"]
         source = next(s for s in record["telemetry"]["sources"] if s["name"] == "gpu0")
@@ -59,12 +60,16 @@ def power_and_energy_of_a_run_are_those_of_its_device():
 @checks.statement
 def throttled_run_is_invalid_and_the_tables_say_why():
     with campaign("sleep 0.6", reasons=HW_THERMAL) as one:
-        one.up()
+        text = one.up()
+        assert "invalid: 1 throttled (hw_thermal)" in text and "1 run: 1 completed, 1 of them invalid (throttled)" in text, text
         record = one.run_record("s1.c01")
         assert not record["valid"] and record["invalid_reason"] == "contaminated: throttled (hw_thermal)", record["invalid_reason"]
         row = next(r for r in one.summary()["rows"] if r["metric"] == "value")
         assert row["n"] == 0 and row["invalid"] == 1 and "throttled (hw_thermal)" in row["invalid_reasons"][0], row
         assert "invalid" in one.run("results", "list", one.name)
+        assert "completed, invalid" in one.run("status", one.name, "--runs")
+        why = one.run("status", one.name, "--why", "s1.c01")
+        assert "do not count: contaminated: throttled (hw_thermal)" in why and "note: its GPUs were throttled" in why, why
         assert "throttled (hw_thermal)" in one.run("results", "show", one.name, "--run", "s1.c01")
 
 

@@ -65,8 +65,11 @@ def two_campaigns_on_one_host_never_share_a_device():
         with campaign({"gpus_wait": {"for": "1h"}, "gpus": "all"}, gpus=pinned, name="second") as second:
             first.start_up()
             begun(first)
+            assert [worker["gpus"] for worker in first.status()["workers"]] == [[uuid(0)]]
             second.start_up()
             second.wait("its wait", lambda: "campaign first" in second.waits())
+            assert second.status()["wait"]["stage"] == "claim"
+            assert "waits: GPUs: " in second.run("status", second.name).split("worker", 1)[1]
             assert not second.events("claimed")
             go(first)
             assert first.ended(first.started[0]) == 0
