@@ -262,6 +262,8 @@ struct Project {
   std::map<std::string, Service> services;
   // Those whose profile is not, by name, so that a command that names one can load with it.
   std::map<std::string, Strings> disabled_services;
+  // Those that are enabled, where the request named others: the files know them all the same.
+  Strings unnamed_services;
   // Only what an enabled service uses.
   std::map<std::string, Network> networks;
   std::map<std::string, Volume> volumes;

@@ -130,6 +130,9 @@ class UpPlanner {
                    .id = there->id};
       for (const auto& one : seen_.containers) {
         if (!one.networks.contains(name)) continue;
+        if (is_unnamed(one.service))
+          throw NotPossible("network " + name + " has changed, and " + one.name +
+                            " is in it: name its service " + one.service + " too, or none");
         chosen_.insert(one.service);
         removal.after.push_back(add_removal(one, "its network " + name + " is made anew"));
       }
@@ -391,10 +394,19 @@ class UpPlanner {
     }
   }
 
+  bool is_unnamed(const std::string& service) const {
+    const Strings& unnamed = project_.unnamed_services;
+    return std::find(unnamed.begin(), unnamed.end(), service) != unnamed.end();
+  }
+
+  bool is_in_file(const std::string& service) const {
+    return project_.services.contains(service) || project_.disabled_services.contains(service) ||
+           is_unnamed(service);
+  }
+
   void add_orphans() {
     for (const auto& one : seen_.containers) {
-      const bool known = project_.services.contains(one.service) ||
-                         project_.disabled_services.contains(one.service);
+      const bool known = is_in_file(one.service);
       if (one.oneoff ? !is_over(one) || known : known) continue;
       if (choices_.remove_orphans)
         add_removal(one, "the file has no service " + one.service);

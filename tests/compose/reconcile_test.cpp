@@ -170,6 +170,25 @@ TEST_F(Reconcile, OrphansAreNamedAndRemovedOnlyWhenAsked) {
             "2 remove container p-old-1: the file has no service old [after 1]\n");
 }
 
+TEST_F(Reconcile, AServiceThatWasNotNamedIsNoOrphan) {
+  const std::string file =
+      "services: {one: {image: i}, db: {image: i}, off: {image: i, profiles: [t]}}";
+  load(file);
+  auto disabled = seen_.containers.front();
+  disabled.service = "off";
+  disabled.name = "p-off-1";
+  disabled.id = "id-off";
+  seen_.containers.push_back(disabled);
+  project_ = project_of(file, "p", {"one"});
+  wanted_ = desired(project_, {});
+  choices_.services = {"one"};
+  EXPECT_EQ(up(), "");
+  choices_.remove_orphans = true;
+  EXPECT_EQ(up(), "");
+  seen_.networks[0].hash = "other";
+  EXPECT_THROW(up(), NotPossible);
+}
+
 TEST_F(Reconcile, OneThatSharesANamespaceFollows) {
   load("services:\n  a: {image: i}\n  b: {image: i, network_mode: 'service:a'}\n");
   container_in(seen_, "p-a-1").hash = "other";
