@@ -30,6 +30,38 @@ TEST(ParseCompose, SharedOptionsStandBeforeOrBehindTheCommand) {
   }
 }
 
+TEST(ParseCompose, WhatFollowsTheServiceOfExecIsItsCommandAsItIsWritten) {
+  using Words = std::vector<std::string>;
+  const Words before = {"compose", "-p", "trial", "exec", "-T"};
+  const auto exec_of = [&](const Words& behind) {
+    Words words = before;
+    words.insert(words.end(), behind.begin(), behind.end());
+    return cli::parse(words).arguments.compose;
+  };
+  for (const Words& command :
+       {Words{"grep", "--", "-x", "/etc/passwd"}, Words{"--", "ls"}, Words{"echo", "[a,b]", ""},
+        Words{"sh", "-c", "[ -e /a ] && [ -e /b ]", "--", "-T", "--json"},
+        Words{"exec", "status"}}) {
+    Words behind = {"web"};
+    behind.insert(behind.end(), command.begin(), command.end());
+    const cli::ComposeArguments plain = exec_of(behind);
+    EXPECT_EQ(plain.service, "web");
+    EXPECT_EQ(plain.command, command);
+    behind.insert(behind.begin(), "--");
+    const cli::ComposeArguments ended = exec_of(behind);
+    EXPECT_EQ(ended.service, "web");
+    EXPECT_EQ(ended.command, command);
+    EXPECT_TRUE(ended.no_terminal);
+  }
+  EXPECT_TRUE(exec_of({"web"}).command.empty());
+}
+
+TEST(ParseCompose, DashesEndTheOptionsOfTheOtherCommands) {
+  const cli::ComposeArguments compose =
+      cli::parse({"compose", "up", "--", "web"}).arguments.compose;
+  EXPECT_EQ(compose.services, std::vector<std::string>{"web"});
+}
+
 TEST(ComposeConfig, PrintsTheCanonicalFormAndNothingElseToStandardOutput) {
   const Folder folder;
   folder.write("compose.yaml", "version: '3'\nservices: {web: {image: x, tty: true}}\n");
