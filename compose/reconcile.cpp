@@ -73,10 +73,26 @@ class UpPlanner {
     for (const auto& one : seen_.foreign_networks)
       if (!is_external(wanted_.networks, one.name)) refuse("network", one, stranger);
     for (const auto& one : seen_.foreign_volumes)
-      if (!is_external(wanted_.volumes, one.name)) refuse("volume", one, stranger);
+      if (!is_external(wanted_.volumes, one.name) && !is_usable_store(one))
+        refuse("volume", one,
+               has_own_name(one.name) ? owner_text(one.labels, choices_.owner) : stranger);
     refuse_unowned("container", seen_.containers);
     refuse_unowned("network", seen_.networks);
     refuse_unowned("volume", seen_.volumes);
+  }
+
+  bool is_usable_store(const ObservedVolume& volume) const {
+    const auto whose = volume.labels.find(choices_.owner.label);
+    const bool others = whose != volume.labels.end() && whose->second != choices_.owner.value;
+    return has_own_name(volume.name) && !others;
+  }
+
+  // The file gives it a name of its own, not that of project and key: it may be older than both.
+  bool has_own_name(const std::string& volume) const {
+    return std::any_of(
+        wanted_.volumes.begin(), wanted_.volumes.end(), [&](const DesiredVolume& one) {
+          return one.spec.name == volume && volume != wanted_.project + "_" + one.key;
+        });
   }
 
   std::string service_wanting(const std::string& name) const {
@@ -156,7 +172,12 @@ class UpPlanner {
     if (there && there->hash != volume.hash && !volume.hash.empty())
       plan_.warnings.push_back("volume " + name +
                                " was made with other settings; it is kept, for what is in it");
-    if (there) return;
+    const bool foreign = named(seen_.foreign_volumes, name) != nullptr;
+    if (foreign)
+      plan_.warnings.push_back("volume " + name +
+                               " is there and is not this project's: it is used as it is, and "
+                               "stays; `external: true` says so");
+    if (there || foreign) return;
     made_["volume " + name] = add({.action = Action::create_volume,
                                    .subject = name,
                                    .cause = "it is not there",

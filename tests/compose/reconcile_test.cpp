@@ -280,6 +280,18 @@ TEST_F(Reconcile, WhatHasAWantedNameAndIsNotTheProjectsIsRefused) {
   EXPECT_THAT(refusal(), HasSubstr("network p_default is not this project's"));
 }
 
+TEST_F(Reconcile, AVolumeOfAFixedNameIsUsedAsItIsThere) {
+  load("services: {a: {image: i, volumes: ['data:/data']}}\nvolumes: {data: {name: store}}");
+  seen_.volumes.clear();
+  seen_.foreign_volumes = {{.name = "store", .key = "", .hash = ""}};
+  EXPECT_EQ(up(),
+            "warning: volume store is there and is not this project's: it is used as it is, and "
+            "stays; `external: true` says so\n");
+  EXPECT_THAT(down({.remove_volumes = true}), ::testing::Not(HasSubstr("store")));
+  seen_.foreign_volumes[0].labels["campaignctl.uid"] = "u2";
+  EXPECT_THAT(refusal(), HasSubstr("volume store is not this project's: its label"));
+}
+
 TEST_F(Reconcile, ExternalThingsMustBeThere) {
   load("services: {a: {image: i, networks: [x]}}\nnetworks: {x: {external: true, name: out}}");
   seen_ = {};
