@@ -13,6 +13,21 @@ std::string down_text(const compose::DownResult& result) {
   return out.empty() ? "nothing to remove\n" : out;
 }
 
+std::string owners_text(const compose::Plan& plan) {
+  std::string out;
+  for (const auto& campaign : plan.owners)
+    if (!campaign.empty())
+      out += "project " + plan.project + " is of campaign " + campaign + ": `campaignctl down " +
+             campaign + "` removes what is left of it\n";
+  return out;
+}
+
+ExitCode exit_code(const compose::DownResult& result) {
+  if (!result.execution.ok) return ExitCode::some_failed;
+  const bool nothing_ours = result.plan.steps.empty() && !result.plan.owners.empty();
+  return nothing_ours ? ExitCode::environment : ExitCode::ok;
+}
+
 }  // namespace
 
 int compose_down_command(const Arguments& arguments, Console& console) {
@@ -37,8 +52,8 @@ int compose_down_command(const Arguments& arguments, Console& console) {
     console.out << down_json(result);
   else if (arguments.global.verbosity >= 0)
     console.out << down_text(result);
-  console.err << failure_text(result.execution);
-  return static_cast<int>(result.execution.ok ? ExitCode::ok : ExitCode::some_failed);
+  console.err << failure_text(result.execution) << owners_text(result.plan);
+  return static_cast<int>(exit_code(result));
 }
 
 }  // namespace controller::cli

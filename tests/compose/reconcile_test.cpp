@@ -324,6 +324,15 @@ TEST_F(Reconcile, DownLeavesWhatIsAnotherOwners) {
             "left: network p_default: it is another owner's\n");
 }
 
+TEST_F(Reconcile, DownNamesTheCampaignThatItLeavesThingsTo) {
+  whose_ = {{"campaignctl.uid", "u2"}, {"campaignctl.campaign", "alpha"}};
+  load("services: {a: {image: i}}");
+  EXPECT_EQ(down({}),
+            "left: container p-a-1: it is of campaign alpha\n"
+            "left: network p_default: it is of campaign alpha\n");
+  EXPECT_EQ(plan_down(seen_, {}).owners, Strings{"alpha"});
+}
+
 TEST_F(Reconcile, DownLeavesOrphansWhenAskedTo) {
   load("services: {a: {image: i}, b: {image: i}}");
   const DownChoices choices{.services = Strings{"a"}, .remove_orphans = false};
