@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "controller/cli/compose.hpp"
+#include "controller/cli/compose_report.hpp"
 #include "controller/cli/parse.hpp"
 #include "tests/support/controller/cli_fixture.hpp"
 
@@ -75,6 +76,20 @@ TEST(ComposeConfig, PrintsTheCanonicalFormAndNothingElseToStandardOutput) {
   EXPECT_EQ(nlohmann::json::parse(json.out)["services"]["web"]["image"], "x");
   EXPECT_EQ(campaignctl(folder.path(), {"compose", "config", "--services"}).out, "web\n");
   EXPECT_EQ(campaignctl(folder.path(), {"compose", "config", "--quiet"}).out, "");
+}
+
+TEST(ComposePs, WhatIsNotKnownOrDoesNotApplyIsNull) {
+  compose::Observed seen;
+  seen.containers = {{.id = "1", .status = container::ContainerStatus::running},
+                     {.id = "2",
+                      .status = container::ContainerStatus::exited,
+                      .health = container::Health::unhealthy,
+                      .exit_code = 3}};
+  const auto all = nlohmann::json::parse(cli::containers_json(seen))["containers"];
+  EXPECT_TRUE(all[0]["exit_code"].is_null());
+  EXPECT_TRUE(all[0]["health"].is_null());
+  EXPECT_EQ(all[1]["exit_code"], 3);
+  EXPECT_EQ(all[1]["health"], "unhealthy");
 }
 
 TEST(ComposeConfig, EveryErrorIsShownWithItsPlace) {
