@@ -164,7 +164,8 @@ struct FileGrant {
 struct Service {
   std::string name;
   std::string image;
-  bool has_build = false;  // the file has a build section too, which is not carried out
+  // What makes the image, where the file has a build section, which is not carried out; else "".
+  std::string build_command;
   std::string platform;
   PullPolicy pull_policy;
   std::optional<Strings> command, entrypoint;  // an empty list empties the image's

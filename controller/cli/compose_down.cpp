@@ -37,13 +37,7 @@ int compose_down_command(const Arguments& arguments, Console& console) {
   request.choices.remove_orphans = from.remove_orphans || !target.file;
   request.choices.remove_volumes = from.volumes;
   if (!from.timeout.empty()) request.choices.grace = seconds_option(from.timeout, "--timeout", 0);
-  if (target.file) {
-    request.choices.services.emplace();
-    for (const auto& [name, service] : target.file->services)
-      request.choices.services->push_back(name);
-    for (const auto& [name, profiles] : target.file->disabled_services)
-      request.choices.services->push_back(name);
-  }
+  if (target.file) request.choices.services = service_names(*target.file);
   compose::DownResult result;
   with_engine([&](container::Engine& engine) -> Task<> {
     result = co_await compose::project_down(engine, request);
