@@ -11,6 +11,7 @@
 #include <chrono>
 
 #include "compose/executor_steps.hpp"
+#include "container/gpu.hpp"
 
 namespace compose {
 
@@ -90,6 +91,8 @@ class Executor {
       co_await runner_.run(step);
     } catch (const std::exception& error) {
       reason = error.what();
+      const std::string remedy = container::gpu_remedy(reason);
+      if (!remedy.empty()) reason += "; " + remedy;
     }
     states_[index] = State::done;
     --running_;

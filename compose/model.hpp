@@ -164,7 +164,8 @@ struct FileGrant {
 struct Service {
   std::string name;
   std::string image;
-  bool has_build = false;  // the file has a build section too, which is not carried out
+  // What makes the image, where the file has a build section, which is not carried out; else "".
+  std::string build_command;
   std::string platform;
   PullPolicy pull_policy;
   std::optional<Strings> command, entrypoint;  // an empty list empties the image's
@@ -262,6 +263,8 @@ struct Project {
   std::map<std::string, Service> services;
   // Those whose profile is not, by name, so that a command that names one can load with it.
   std::map<std::string, Strings> disabled_services;
+  // Those that are enabled, where the request named others: the files know them all the same.
+  Strings unnamed_services;
   // Only what an enabled service uses.
   std::map<std::string, Network> networks;
   std::map<std::string, Volume> volumes;

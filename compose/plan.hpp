@@ -51,6 +51,8 @@ struct Plan {
   std::vector<Step> steps;  // each after those that it waits for
   Strings warnings;
   Strings left;  // what is there and is not touched, with the reason
+  // Campaigns that some of it belongs to, each once; "" = of another owner that is none.
+  Strings owners;
   bool empty() const { return steps.empty(); }
 };
 

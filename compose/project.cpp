@@ -22,9 +22,9 @@ Task<std::string> image_id(Engine& engine, const UpRequest& request, const Servi
   if (service.pull_policy.when == When::never)
     throw EngineError(404, "service " + service.name + ": image " + service.image +
                                " is not on the engine, and its pull_policy forbids to pull it");
-  if (service.has_build && service.pull_policy.when == When::build)
+  if (!service.build_command.empty() && !always)
     throw EngineError(404, "service " + service.name + ": image " + service.image +
-                               " is not on the engine: build it first");
+                               " is not on the engine: build it: " + service.build_command);
   if (request.note) request.note("pulling " + service.image);
   co_await engine.pull(service.image);
   const auto pulled = co_await engine.image(service.image);
@@ -77,8 +77,7 @@ Task<ObservedContainer> running_container(Engine& engine, const std::string& pro
   for (const auto& one : seen.containers)
     if (one.service == service && !one.oneoff && one.status == container::ContainerStatus::running)
       co_return one;
-  throw NotPossible("no container of service " + service + " runs in project " + project +
-                    ": `campaignctl compose up` starts it");
+  throw NotPossible("no container of service " + service + " runs in project " + project);
 }
 
 }  // namespace compose

@@ -73,10 +73,26 @@ class UpPlanner {
     for (const auto& one : seen_.foreign_networks)
       if (!is_external(wanted_.networks, one.name)) refuse("network", one, stranger);
     for (const auto& one : seen_.foreign_volumes)
-      if (!is_external(wanted_.volumes, one.name)) refuse("volume", one, stranger);
+      if (!is_external(wanted_.volumes, one.name) && !is_usable_store(one))
+        refuse("volume", one,
+               has_own_name(one.name) ? owner_text(one.labels, choices_.owner) : stranger);
     refuse_unowned("container", seen_.containers);
     refuse_unowned("network", seen_.networks);
     refuse_unowned("volume", seen_.volumes);
+  }
+
+  bool is_usable_store(const ObservedVolume& volume) const {
+    const auto whose = volume.labels.find(choices_.owner.label);
+    const bool others = whose != volume.labels.end() && whose->second != choices_.owner.value;
+    return has_own_name(volume.name) && !others;
+  }
+
+  // The file gives it a name of its own, not that of project and key: it may be older than both.
+  bool has_own_name(const std::string& volume) const {
+    return std::any_of(
+        wanted_.volumes.begin(), wanted_.volumes.end(), [&](const DesiredVolume& one) {
+          return one.spec.name == volume && volume != wanted_.project + "_" + one.key;
+        });
   }
 
   std::string service_wanting(const std::string& name) const {
@@ -130,6 +146,9 @@ class UpPlanner {
                    .id = there->id};
       for (const auto& one : seen_.containers) {
         if (!one.networks.contains(name)) continue;
+        if (is_unnamed(one.service))
+          throw NotPossible("network " + name + " has changed, and " + one.name +
+                            " is in it: name its service " + one.service + " too, or none");
         chosen_.insert(one.service);
         removal.after.push_back(add_removal(one, "its network " + name + " is made anew"));
       }
@@ -153,7 +172,12 @@ class UpPlanner {
     if (there && there->hash != volume.hash && !volume.hash.empty())
       plan_.warnings.push_back("volume " + name +
                                " was made with other settings; it is kept, for what is in it");
-    if (there) return;
+    const bool foreign = named(seen_.foreign_volumes, name) != nullptr;
+    if (foreign)
+      plan_.warnings.push_back("volume " + name +
+                               " is there and is not this project's: it is used as it is, and "
+                               "stays; `external: true` says so");
+    if (there || foreign) return;
     made_["volume " + name] = add({.action = Action::create_volume,
                                    .subject = name,
                                    .cause = "it is not there",
@@ -391,10 +415,19 @@ class UpPlanner {
     }
   }
 
+  bool is_unnamed(const std::string& service) const {
+    const Strings& unnamed = project_.unnamed_services;
+    return std::find(unnamed.begin(), unnamed.end(), service) != unnamed.end();
+  }
+
+  bool is_in_file(const std::string& service) const {
+    return project_.services.contains(service) || project_.disabled_services.contains(service) ||
+           is_unnamed(service);
+  }
+
   void add_orphans() {
     for (const auto& one : seen_.containers) {
-      const bool known = project_.services.contains(one.service) ||
-                         project_.disabled_services.contains(one.service);
+      const bool known = is_in_file(one.service);
       if (one.oneoff ? !is_over(one) || known : known) continue;
       if (choices_.remove_orphans)
         add_removal(one, "the file has no service " + one.service);

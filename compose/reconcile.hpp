@@ -40,7 +40,8 @@ struct UpChoices {
   double default_grace = 10;
   Owner owner = {};
 };
-// Both outlive the plan. Throws ForeignObject.
+// Both outlive the plan. Throws ForeignObject; NotPossible where a network is to be made anew and a
+// container of a service that the request did not name is in it.
 Plan plan_up(const Project& project, const Desired& wanted, const Observed& seen,
              const UpChoices& choices);
 

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "compose/reconcile.hpp"
+#include "container/labels.hpp"
 
 namespace compose {
 
@@ -47,7 +48,12 @@ class DownPlanner {
  private:
   bool is_ours(const std::string& name, const StringMap& labels) {
     if (is_owned(labels, choices_.owner)) return true;
-    plan_.left.push_back(name + ": it is another owner's");
+    const auto found = labels.find(container::label::campaign);
+    const std::string campaign = found == labels.end() ? "" : found->second;
+    plan_.left.push_back(
+        name + (campaign.empty() ? ": it is another owner's" : ": it is of campaign " + campaign));
+    auto& all = plan_.owners;
+    if (std::find(all.begin(), all.end(), campaign) == all.end()) all.push_back(campaign);
     return false;
   }
 

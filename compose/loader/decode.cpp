@@ -131,6 +131,7 @@ Project decode(const YamlNode& node, const DecodeRequest& request) {
                   .environment = around.environment,
                   .services = {},
                   .disabled_services = {},
+                  .unnamed_services = {},
                   .networks = {},
                   .volumes = {},
                   .configs = {},

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <filesystem>
 
 #include "compose/loader/decode.hpp"
 #include "compose/loader/decode_read.hpp"
@@ -109,11 +110,25 @@ HealthCheck health_of(const YamlNode& node) {
   return check;
 }
 
+std::string build_command(const YamlNode& service) {
+  const YamlNode* build = service.find("build");
+  if (build == nullptr) return "";
+  const std::filesystem::path context(build->word("context"));
+  const std::filesystem::path file(build->word("dockerfile"));
+  std::string text = "docker build -t " + std::string(service.word("image"));
+  if (!file.empty() && file != "Dockerfile") text += " -f " + (context / file).string();
+  if (const auto target = build->word("target"); !target.empty())
+    text += " --target " + std::string(target);
+  for (const Member& argument : member(*build, "args").members)
+    text += " --build-arg " + argument.key + "=...";
+  return text + " " + context.string();
+}
+
 }  // namespace
 
 void decode_container(const YamlNode& node, Service& service) {
   read(node, "image", service.image);
-  service.has_build = node.find("build") != nullptr;
+  service.build_command = build_command(node);
   read(node, "platform", service.platform);
   service.pull_policy = pull_policy(node.word("pull_policy"));
   command(node, "command", service.command);

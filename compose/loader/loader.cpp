@@ -35,18 +35,19 @@ Loaded load_project(const LoadRequest& request) {
   complete(tree, findings);
   findings.raise();
   normalise(tree, {.name = name, .folder = around.folder});
-  auto disabled = select_services(
+  Unselected unselected = select_services(
       tree, {.profiles = profiles_of(request, around.environment), .services = request.services},
       findings);
   fill_environments(tree,
                     {.environment = around.environment, .sources = sources, .findings = findings});
-  check(tree, disabled, findings);
+  check(tree, unselected.disabled, findings);
   drop_unused(tree);
   Loaded loaded;
   loaded.project = decode(
       tree, {.around = around, .home = around.home, .findings = findings, .sources = sources});
   findings.raise();
-  loaded.project.disabled_services = std::move(disabled);
+  loaded.project.disabled_services = std::move(unselected.disabled);
+  loaded.project.unnamed_services = std::move(unselected.unnamed);
   loaded.warnings = findings.warnings();
   if (request.format == Format::none) return loaded;
   tidy(tree);

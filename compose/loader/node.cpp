@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace compose {
@@ -133,11 +134,15 @@ void Findings::raise() const {
   };
   std::sort(sorted.begin(), sorted.end(),
             [&](const Diagnostic& a, const Diagnostic& b) { return rank(a) < rank(b); });
-  const auto twice =
-      std::unique(sorted.begin(), sorted.end(),
-                  [&](const Diagnostic& a, const Diagnostic& b) { return rank(a) == rank(b); });
-  sorted.erase(twice, sorted.end());
-  throw ComposeError(std::move(sorted));
+  // What stands behind an anchor is met under the key of every alias.
+  std::set<std::tuple<int, int, int, std::string_view, std::string_view>> told;
+  std::vector<Diagnostic> once;
+  for (const Diagnostic& error : sorted) {
+    auto [file, line, column, key, message] = rank(error);
+    if (line != 0) key = {};
+    if (told.emplace(file, line, column, key, message).second) once.push_back(error);
+  }
+  throw ComposeError(std::move(once));
 }
 
 }  // namespace compose

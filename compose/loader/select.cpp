@@ -76,24 +76,26 @@ void keep_only(YamlNode& project, const char* kind, const Names& used) {
 
 }  // namespace
 
-std::map<std::string, Strings> select_services(YamlNode& project, const Selection& selection,
-                                               Findings& findings) {
-  std::map<std::string, Strings> disabled;
+Unselected select_services(YamlNode& project, const Selection& selection, Findings& findings) {
+  Unselected out;
   YamlNode* services = project.find("services");
-  if (services == nullptr) return disabled;
+  if (services == nullptr) return out;
   const Strings profiles = with_named(selection.profiles, *services, selection, findings);
   const bool all = std::find(profiles.begin(), profiles.end(), "*") != profiles.end();
   std::erase_if(services->members, [&](const Member& member) {
     if (all || enabled(member.value, profiles)) return false;
-    disabled[member.key] = texts_of(member.value.find("profiles"));
+    out.disabled[member.key] = texts_of(member.value.find("profiles"));
     return true;
   });
   if (!selection.services.empty()) {
     const Names kept = reachable(*services, selection.services);
-    std::erase_if(services->members,
-                  [&](const Member& member) { return !kept.contains(member.key); });
+    std::erase_if(services->members, [&](const Member& member) {
+      if (kept.contains(member.key)) return false;
+      out.unnamed.push_back(member.key);
+      return true;
+    });
   }
-  return disabled;
+  return out;
 }
 
 void drop_unused(YamlNode& project) {

@@ -13,10 +13,15 @@ struct Selection {
   Strings services;  // empty = all that are enabled
 };
 
-// Takes out what is not enabled, and gives it with its profiles. A service that is named enables
-// its profiles, and what it depends on stays.
-std::map<std::string, Strings> select_services(YamlNode& project, const Selection& selection,
-                                               Findings& findings);
+// What was taken out.
+struct Unselected {
+  std::map<std::string, Strings> disabled;  // with their profiles
+  Strings unnamed;                          // enabled, but others were named
+};
+
+// Takes out what is not enabled, and what is neither named nor needed. A service that is named
+// enables its profiles, and what it depends on stays.
+Unselected select_services(YamlNode& project, const Selection& selection, Findings& findings);
 
 // Takes out networks, volumes, configs and secrets that no service uses.
 void drop_unused(YamlNode& project);

@@ -48,6 +48,8 @@ struct ComposeTarget {
   std::optional<compose::Project> file;
 };
 ComposeTarget compose_target(const Arguments& arguments, Console& console);
+// Of all services of the files, those of profiles that are not enabled too, by name.
+std::vector<std::string> service_names(const compose::Project& project);
 // "10" or "2.5" of an option; `missing` where it is not given. Throws CommandError(usage).
 double seconds_option(const std::string& text, const char* option, double missing);
 

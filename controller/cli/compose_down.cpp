@@ -13,6 +13,21 @@ std::string down_text(const compose::DownResult& result) {
   return out.empty() ? "nothing to remove\n" : out;
 }
 
+std::string owners_text(const compose::Plan& plan) {
+  std::string out;
+  for (const auto& campaign : plan.owners)
+    if (!campaign.empty())
+      out += "project " + plan.project + " is of campaign " + campaign + ": `campaignctl down " +
+             campaign + "` removes what is left of it\n";
+  return out;
+}
+
+ExitCode exit_code(const compose::DownResult& result) {
+  if (!result.execution.ok) return ExitCode::some_failed;
+  const bool nothing_ours = result.plan.steps.empty() && !result.plan.owners.empty();
+  return nothing_ours ? ExitCode::environment : ExitCode::ok;
+}
+
 }  // namespace
 
 int compose_down_command(const Arguments& arguments, Console& console) {
@@ -22,13 +37,7 @@ int compose_down_command(const Arguments& arguments, Console& console) {
   request.choices.remove_orphans = from.remove_orphans || !target.file;
   request.choices.remove_volumes = from.volumes;
   if (!from.timeout.empty()) request.choices.grace = seconds_option(from.timeout, "--timeout", 0);
-  if (target.file) {
-    request.choices.services.emplace();
-    for (const auto& [name, service] : target.file->services)
-      request.choices.services->push_back(name);
-    for (const auto& [name, profiles] : target.file->disabled_services)
-      request.choices.services->push_back(name);
-  }
+  if (target.file) request.choices.services = service_names(*target.file);
   compose::DownResult result;
   with_engine([&](container::Engine& engine) -> Task<> {
     result = co_await compose::project_down(engine, request);
@@ -37,8 +46,8 @@ int compose_down_command(const Arguments& arguments, Console& console) {
     console.out << down_json(result);
   else if (arguments.global.verbosity >= 0)
     console.out << down_text(result);
-  console.err << failure_text(result.execution);
-  return static_cast<int>(result.execution.ok ? ExitCode::ok : ExitCode::some_failed);
+  console.err << failure_text(result.execution) << owners_text(result.plan);
+  return static_cast<int>(exit_code(result));
 }
 
 }  // namespace controller::cli

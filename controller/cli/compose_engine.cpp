@@ -1,5 +1,6 @@
 #include <signal.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <charconv>
 
@@ -24,6 +25,14 @@ ComposeTarget compose_target(const Arguments& arguments, Console& console) {
   compose::Loaded loaded = load_compose(request, arguments, console);
   std::string name = loaded.project.name;
   return {.project = std::move(name), .file = std::move(loaded.project)};
+}
+
+std::vector<std::string> service_names(const compose::Project& project) {
+  std::vector<std::string> names = project.unnamed_services;
+  for (const auto& [name, service] : project.services) names.push_back(name);
+  for (const auto& [name, profiles] : project.disabled_services) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 double seconds_option(const std::string& text, const char* option, double missing) {

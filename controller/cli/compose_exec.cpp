@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -141,6 +142,21 @@ Task<int> run_command(container::Engine& engine, const std::string& project,
   co_return co_await exit_code(engine, exec);
 }
 
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// What to do where no container of the service runs.
+std::string remedy(const ComposeTarget& target, const std::string& service) {
+  if (!target.file) return "`campaignctl compose -p " + target.project + " ps` shows what does";
+  const std::vector<std::string> known = service_names(*target.file);
+  if (std::find(known.begin(), known.end(), service) != known.end())
+    return "`campaignctl compose up " + service + "` starts it";
+  return "the file has no such service, it has " + joined(known);
+}
+
 }  // namespace
 
 int compose_exec_command(const Arguments& arguments, Console& console) {
@@ -154,7 +170,8 @@ int compose_exec_command(const Arguments& arguments, Console& console) {
       code = co_await run_command(engine, target.project, from, console);
     });
   } catch (const compose::NotPossible& error) {
-    throw CommandError(ExitCode::environment, error.what());
+    throw CommandError(ExitCode::environment,
+                       std::string(error.what()) + ": " + remedy(target, from.service));
   }
   return code;
 }

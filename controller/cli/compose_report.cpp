@@ -37,7 +37,7 @@ const char* status_text(container::ContainerStatus status) {
 const char* health_text(container::Health health) {
   switch (health) {
     case container::Health::none:
-      return "";
+      break;
     case container::Health::starting:
       return "starting";
     case container::Health::healthy:
@@ -46,6 +46,16 @@ const char* health_text(container::Health health) {
       return "unhealthy";
   }
   return "";
+}
+
+Json health_json(container::Health health) {
+  return health == container::Health::none ? Json() : Json(health_text(health));
+}
+
+Json exit_code_json(const compose::ObservedContainer& one) {
+  const bool ended = one.status == container::ContainerStatus::exited ||
+                     one.status == container::ContainerStatus::dead;
+  return ended ? Json(one.exit_code) : Json();
 }
 
 Json containers(const compose::Observed& seen) {
@@ -58,8 +68,8 @@ Json containers(const compose::Observed& seen) {
                    {"id", one.id},
                    {"image", one.image},
                    {"status", status_text(one.status)},
-                   {"health", health_text(one.health)},
-                   {"exit_code", one.exit_code}});
+                   {"health", health_json(one.health)},
+                   {"exit_code", exit_code_json(one)}});
   return all;
 }
 

@@ -7,7 +7,7 @@
 #include <functional>
 #include <map>
 
-#include "campaign/config/nearest.hpp"
+#include "controller/cli/command_words.hpp"
 #include "controller/cli/compose.hpp"
 #include "controller/errors.hpp"
 #include "controller/progress/format.hpp"
@@ -299,6 +299,19 @@ void add_compose(CLI::App& app, std::string_view command, ComposeArguments& into
     }
 }
 
+// CLI11 takes the words one by one, so they are counted; of `[a,b]` it has made two.
+void take_words(const CLI::App& app, std::string_view command,
+                const std::vector<std::string>& words, ComposeArguments& into) {
+  for (const ComposeCommand& row : compose_commands()) {
+    if (row.command.name != command || row.rest != ComposeCommand::Rest::words) continue;
+    const ComposeOption& last = row.options.back();
+    const auto member = std::get<std::vector<std::string> ComposeArguments::*>(last.into);
+    const std::vector<CLI::Option*>& order = app.parse_order();
+    const auto taken = std::count(order.begin(), order.end(), app.get_option(last.name));
+    (into.*member).assign(words.end() - taken, words.end());
+  }
+}
+
 Adder adder_of(std::string_view command) {
   static const std::map<std::string_view, Adder> adders = {
       {"up", add_up},
@@ -347,40 +360,6 @@ void add_globals(CLI::App& app, Globals& global) {
       ->envname("CAMPAIGNCTL_STATE_DIR")
       ->type_name("DIR")
       ->group("Global options");
-}
-
-bool takes_value(const std::string& word) { return word == "--color" || word == "--state-dir"; }
-
-// The command's words, before anything is parsed: only its options are built.
-std::vector<std::string> command_words(const std::vector<std::string>& words) {
-  std::vector<std::string> found;
-  for (std::size_t i = 0; i < words.size() && found.size() < 2; ++i) {
-    if (takes_value(words[i]))
-      ++i;
-    else if (!words[i].starts_with('-'))
-      found.push_back(words[i]);
-  }
-  return found;
-}
-
-std::string first_word(std::string_view name) {
-  return std::string(name.substr(0, name.find(' ')));
-}
-
-[[noreturn]] void refuse_command(const std::string& word) {
-  std::string nearest;
-  std::size_t best = 3;
-  for (const Command& command : commands()) {
-    const std::string name = first_word(command.name);
-    const std::size_t distance = campaign::edit_distance(word, name);
-    if (distance < best) {
-      best = distance;
-      nearest = name;
-    }
-  }
-  refuse("no command `" + word + "`" +
-         (nearest.empty() ? "; `campaignctl --help` lists them"
-                          : "; did you mean `" + nearest + "`?"));
 }
 
 struct Tree {
@@ -444,15 +423,6 @@ void refuse_parse_error(const CLI::ParseError& error, const std::vector<std::str
   refuse(what + "; see `campaignctl " + where + "--help`");
 }
 
-void check_command(const std::vector<std::string>& chosen) {
-  if (chosen.empty()) return;
-  const auto& table = commands();
-  const bool known = std::any_of(table.begin(), table.end(), [&](const Command& command) {
-    return first_word(command.name) == chosen.front();
-  });
-  if (!known) refuse_command(chosen.front());
-}
-
 std::string help_of(Tree& tree) {
   CLI::App* deepest = &tree.app;
   while (!deepest->get_subcommands().empty()) deepest = deepest->get_subcommands().front();
@@ -465,10 +435,14 @@ std::string help_of(Tree& tree) {
 }  // namespace
 
 Parsed parse(const std::vector<std::string>& words) {
-  const auto dashes = std::find(words.begin(), words.end(), "--");
+  auto dashes = std::find(words.begin(), words.end(), "--");
   std::vector<std::string> ours(words.begin(), dashes);
   const std::vector<std::string> chosen = command_words(ours);
   check_command(chosen);
+  if (!chosen.empty() && chosen.front() == "compose") {
+    dashes = words.end();
+    ours = words;
+  }
 
   Parsed parsed;
   Tree tree;
@@ -490,8 +464,11 @@ Parsed parse(const std::vector<std::string>& words) {
   } catch (const CLI::ParseError& error) {
     refuse_parse_error(error, chosen);
   }
-  for (const auto& [command, leaf] : tree.leaves)
-    if (leaf->parsed()) parsed.command = command;
+  for (const auto& [command, leaf] : tree.leaves) {
+    if (!leaf->parsed()) continue;
+    parsed.command = command;
+    take_words(*leaf, command->name, words, parsed.arguments.compose);
+  }
   return parsed;
 }
 

@@ -26,7 +26,9 @@ TEST(ComposeModel, ShapeOfTheMeasurementProjectLoads) {
   EXPECT_EQ(pytorch.volumes[0].source, folder / "results");
   EXPECT_TRUE(pytorch.volumes[1].read_only);
   EXPECT_EQ(pytorch.volumes[2].type, MountType::volume);
-  EXPECT_TRUE(pytorch.has_build);
+  EXPECT_EQ(pytorch.build_command,
+            "docker build -t " + pytorch.image + " -f " + (folder / "docker/Dockerfile.pytorch") +
+                " --target runtime --build-arg BASE_IMAGE=... " + folder.path());
   EXPECT_EQ(project.services.at("vllm").ipc, "host");
   EXPECT_EQ(project.services.at("base").command, Strings{});
   EXPECT_EQ(project.volumes.at("hf-cache").name, "probe-hf-cache");

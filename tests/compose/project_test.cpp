@@ -50,6 +50,7 @@ TEST(ComposeProject, NamedServicesBringTheirDependenciesAndProfiles) {
   const Project project = load_project(request).project;
   EXPECT_EQ(project.services.size(), 2u);
   EXPECT_TRUE(project.services.contains("tool") && project.services.contains("db"));
+  EXPECT_EQ(project.unnamed_services, Strings{"web"});
 }
 
 TEST(ComposeProject, DisabledServiceNeedsNoFileOfItsEnvironment) {

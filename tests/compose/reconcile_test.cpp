@@ -170,6 +170,25 @@ TEST_F(Reconcile, OrphansAreNamedAndRemovedOnlyWhenAsked) {
             "2 remove container p-old-1: the file has no service old [after 1]\n");
 }
 
+TEST_F(Reconcile, AServiceThatWasNotNamedIsNoOrphan) {
+  const std::string file =
+      "services: {one: {image: i}, db: {image: i}, off: {image: i, profiles: [t]}}";
+  load(file);
+  auto disabled = seen_.containers.front();
+  disabled.service = "off";
+  disabled.name = "p-off-1";
+  disabled.id = "id-off";
+  seen_.containers.push_back(disabled);
+  project_ = project_of(file, "p", {"one"});
+  wanted_ = desired(project_, {});
+  choices_.services = {"one"};
+  EXPECT_EQ(up(), "");
+  choices_.remove_orphans = true;
+  EXPECT_EQ(up(), "");
+  seen_.networks[0].hash = "other";
+  EXPECT_THROW(up(), NotPossible);
+}
+
 TEST_F(Reconcile, OneThatSharesANamespaceFollows) {
   load("services:\n  a: {image: i}\n  b: {image: i, network_mode: 'service:a'}\n");
   container_in(seen_, "p-a-1").hash = "other";
@@ -261,6 +280,18 @@ TEST_F(Reconcile, WhatHasAWantedNameAndIsNotTheProjectsIsRefused) {
   EXPECT_THAT(refusal(), HasSubstr("network p_default is not this project's"));
 }
 
+TEST_F(Reconcile, AVolumeOfAFixedNameIsUsedAsItIsThere) {
+  load("services: {a: {image: i, volumes: ['data:/data']}}\nvolumes: {data: {name: store}}");
+  seen_.volumes.clear();
+  seen_.foreign_volumes = {{.name = "store", .key = "", .hash = ""}};
+  EXPECT_EQ(up(),
+            "warning: volume store is there and is not this project's: it is used as it is, and "
+            "stays; `external: true` says so\n");
+  EXPECT_THAT(down({.remove_volumes = true}), ::testing::Not(HasSubstr("store")));
+  seen_.foreign_volumes[0].labels["campaignctl.uid"] = "u2";
+  EXPECT_THAT(refusal(), HasSubstr("volume store is not this project's: its label"));
+}
+
 TEST_F(Reconcile, ExternalThingsMustBeThere) {
   load("services: {a: {image: i, networks: [x]}}\nnetworks: {x: {external: true, name: out}}");
   seen_ = {};
@@ -291,6 +322,15 @@ TEST_F(Reconcile, DownLeavesWhatIsAnotherOwners) {
   EXPECT_EQ(down({}),
             "left: container p-a-1: it is another owner's\n"
             "left: network p_default: it is another owner's\n");
+}
+
+TEST_F(Reconcile, DownNamesTheCampaignThatItLeavesThingsTo) {
+  whose_ = {{"campaignctl.uid", "u2"}, {"campaignctl.campaign", "alpha"}};
+  load("services: {a: {image: i}}");
+  EXPECT_EQ(down({}),
+            "left: container p-a-1: it is of campaign alpha\n"
+            "left: network p_default: it is of campaign alpha\n");
+  EXPECT_EQ(plan_down(seen_, {}).owners, Strings{"alpha"});
 }
 
 TEST_F(Reconcile, DownLeavesOrphansWhenAskedTo) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "controller/cli/compose.hpp"
+#include "controller/cli/compose_report.hpp"
 #include "controller/cli/parse.hpp"
 #include "tests/support/controller/cli_fixture.hpp"
 
@@ -30,6 +31,38 @@ TEST(ParseCompose, SharedOptionsStandBeforeOrBehindTheCommand) {
   }
 }
 
+TEST(ParseCompose, WhatFollowsTheServiceOfExecIsItsCommandAsItIsWritten) {
+  using Words = std::vector<std::string>;
+  const Words before = {"compose", "-p", "trial", "exec", "-T"};
+  const auto exec_of = [&](const Words& behind) {
+    Words words = before;
+    words.insert(words.end(), behind.begin(), behind.end());
+    return cli::parse(words).arguments.compose;
+  };
+  for (const Words& command :
+       {Words{"grep", "--", "-x", "/etc/passwd"}, Words{"--", "ls"}, Words{"echo", "[a,b]", ""},
+        Words{"sh", "-c", "[ -e /a ] && [ -e /b ]", "--", "-T", "--json"},
+        Words{"exec", "status"}}) {
+    Words behind = {"web"};
+    behind.insert(behind.end(), command.begin(), command.end());
+    const cli::ComposeArguments plain = exec_of(behind);
+    EXPECT_EQ(plain.service, "web");
+    EXPECT_EQ(plain.command, command);
+    behind.insert(behind.begin(), "--");
+    const cli::ComposeArguments ended = exec_of(behind);
+    EXPECT_EQ(ended.service, "web");
+    EXPECT_EQ(ended.command, command);
+    EXPECT_TRUE(ended.no_terminal);
+  }
+  EXPECT_TRUE(exec_of({"web"}).command.empty());
+}
+
+TEST(ParseCompose, DashesEndTheOptionsOfTheOtherCommands) {
+  const cli::ComposeArguments compose =
+      cli::parse({"compose", "up", "--", "web"}).arguments.compose;
+  EXPECT_EQ(compose.services, std::vector<std::string>{"web"});
+}
+
 TEST(ComposeConfig, PrintsTheCanonicalFormAndNothingElseToStandardOutput) {
   const Folder folder;
   folder.write("compose.yaml", "version: '3'\nservices: {web: {image: x, tty: true}}\n");
@@ -43,6 +76,20 @@ TEST(ComposeConfig, PrintsTheCanonicalFormAndNothingElseToStandardOutput) {
   EXPECT_EQ(nlohmann::json::parse(json.out)["services"]["web"]["image"], "x");
   EXPECT_EQ(campaignctl(folder.path(), {"compose", "config", "--services"}).out, "web\n");
   EXPECT_EQ(campaignctl(folder.path(), {"compose", "config", "--quiet"}).out, "");
+}
+
+TEST(ComposePs, WhatIsNotKnownOrDoesNotApplyIsNull) {
+  compose::Observed seen;
+  seen.containers = {{.id = "1", .status = container::ContainerStatus::running},
+                     {.id = "2",
+                      .status = container::ContainerStatus::exited,
+                      .health = container::Health::unhealthy,
+                      .exit_code = 3}};
+  const auto all = nlohmann::json::parse(cli::containers_json(seen))["containers"];
+  EXPECT_TRUE(all[0]["exit_code"].is_null());
+  EXPECT_TRUE(all[0]["health"].is_null());
+  EXPECT_EQ(all[1]["exit_code"], 3);
+  EXPECT_EQ(all[1]["health"], "unhealthy");
 }
 
 TEST(ComposeConfig, EveryErrorIsShownWithItsPlace) {

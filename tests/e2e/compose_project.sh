@@ -44,7 +44,8 @@ up_waits_for_health() {
   compose up --wait && compose --json ps | python3 -c '
 import json, sys
 seen = {c["service"]: c for c in json.load(sys.stdin)["containers"]}
-assert seen["db"]["health"] == "healthy" and seen["web"]["status"] == "running", seen'
+assert seen["db"]["health"] == "healthy" and seen["web"]["status"] == "running", seen
+assert seen["db"]["exit_code"] is None and seen["web"]["health"] is None, seen'
 }
 second_up_has_nothing_to_do() { [ "$(compose up --dry-run)" = "nothing to do" ]; }
 exec_gives_output_and_code() {
@@ -75,7 +76,45 @@ exec_takes_what_is_said_after_the_input_is_closed() {
 exec_names_what_does_not_run() {
   local code=0
   compose exec other true 2>"$work/err" || code=$?
-  [ "$code" -eq 3 ] && grep -q "no container of service other runs" "$work/err"
+  [ "$code" -eq 3 ] && grep -q "no container of service other runs" "$work/err" &&
+    grep -q "the file has no such service, it has db, web" "$work/err"
+}
+exec_hands_two_dashes_to_the_command() {
+  [ "$(compose exec web sh -c 'echo "$0 $1"' -- -x)" = "-- -x" ] &&
+    [ "$(compose exec -- web echo '[a,b]')" = "[a,b]" ]
+}
+services_that_are_not_named_are_no_orphans() {
+  compose up --remove-orphans db 2>"$work/err" && [ "$(left ps)" -eq 2 ] && ! grep -q orphan "$work/err"
+}
+a_missing_image_says_how_it_is_built() {
+  local code=0
+  echo 'services: {app: {image: "cctl-e2e-not-there:1", build: {context: ., dockerfile: app.docker}}}' >"$work/build.yaml"
+  timeout 120 "$program" -q compose -f "$work/build.yaml" -p "$project-build" up 2>"$work/err" || code=$?
+  [ "$code" -eq 3 ] && grep -qF "docker build -t cctl-e2e-not-there:1 -f $work/app.docker $work" "$work/err"
+}
+gpus_that_the_engine_cannot_give_have_a_remedy() {
+  local code=0
+  echo 'services: {g: {image: "campaignctl/probe:1", gpus: all, command: ["true"]}}' >"$work/gpus.yaml"
+  timeout 120 "$program" -q compose -f "$work/gpus.yaml" -p "$project-g" up 2>"$work/err" ||
+    grep -Eq "; (the engine found no nvidia|generate the CDI|nvidia-ctk|the device file)" "$work/err" || code=1
+  timeout 120 "$program" -q compose -f "$work/gpus.yaml" -p "$project-g" down && return "$code"
+}
+a_volume_of_a_fixed_name_is_used_and_stays() {
+  local store=$project-store code=0
+  docker volume create "$store" >/dev/null || return 1
+  printf 'services: {s: {image: "campaignctl/probe:1", command: [sleep, "1000"], stop_signal: SIGKILL, volumes: ["data:/data"]}}
+volumes: {data: {name: %s}}\n' "$store" >"$work/store.yaml"
+  timeout 120 "$program" compose -f "$work/store.yaml" -p "$project-s" up 2>"$work/err" >/dev/null &&
+    grep -q "volume $store is there and is not this project's" "$work/err" || code=1
+  timeout 120 "$program" -q compose -f "$work/store.yaml" -p "$project-s" down -v || code=1
+  docker volume rm "$store" >/dev/null && return "$code"
+}
+down_names_the_campaign_whose_it_is() {
+  local code=0 net=$project-theirs
+  docker network create --label "com.docker.compose.project=$net" --label campaignctl.uid=u \
+    --label campaignctl.campaign=alpha "$net" >/dev/null || return 1
+  timeout 120 "$program" compose -p "$net" down >/dev/null 2>"$work/err" || code=$?
+  docker network rm "$net" >/dev/null && [ "$code" -eq 3 ] && grep -qF '`campaignctl down alpha`' "$work/err"
 }
 failure_has_last_words() {
   local code=0
@@ -101,5 +140,11 @@ verdict exec_leaves_the_input_to_its_caller exec_leaves_the_input_to_its_caller
 verdict exec_hands_input_on_when_asked exec_hands_input_on_when_asked
 verdict exec_takes_what_is_said_after_the_input_is_closed exec_takes_what_is_said_after_the_input_is_closed
 verdict exec_names_what_does_not_run exec_names_what_does_not_run
+verdict exec_hands_two_dashes_to_the_command exec_hands_two_dashes_to_the_command
+verdict services_that_are_not_named_are_no_orphans services_that_are_not_named_are_no_orphans
+verdict a_missing_image_says_how_it_is_built a_missing_image_says_how_it_is_built
+verdict gpus_that_the_engine_cannot_give_have_a_remedy gpus_that_the_engine_cannot_give_have_a_remedy
+verdict a_volume_of_a_fixed_name_is_used_and_stays a_volume_of_a_fixed_name_is_used_and_stays
+verdict down_names_the_campaign_whose_it_is down_names_the_campaign_whose_it_is
 verdict failure_has_last_words failure_has_last_words
 verdict down_leaves_nothing down_leaves_nothing

@@ -13,7 +13,7 @@ namespace compose::test {
 
 namespace fs = std::filesystem;
 
-Project project_of(const std::string& yaml, const std::string& name) {
+Project project_of(const std::string& yaml, const std::string& name, const Strings& services) {
   std::string pattern = (fs::temp_directory_path() / "compose-XXXXXX").string();
   if (!mkdtemp(pattern.data())) throw std::runtime_error("no temporary folder");
   const fs::path file = fs::path(pattern) / "compose.yaml";
@@ -22,6 +22,7 @@ Project project_of(const std::string& yaml, const std::string& name) {
   request.files = {file.string()};
   request.working_dir = pattern;
   request.project_name = name;
+  request.services = services;
   Project project = load_project(request).project;
   fs::remove_all(pattern);
   return project;
