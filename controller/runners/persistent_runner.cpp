@@ -130,7 +130,7 @@ PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const 
 
 Task<> PersistentRunner::prepare(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
-  make_bind_sources(payload);
+  need_bind_sources(payload);
   lay_out_shared(parts_.results, attempt);
   if (is_service(attempt)) co_await away_or(parts_.compose->bring_up(attempt));
   if (parts_.servers) co_await away_or(parts_.servers->prepare(attempt));
