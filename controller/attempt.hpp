@@ -24,6 +24,8 @@ struct AttemptPaths {
 struct ServerEnding {
   bool known = false;  // false: lost, or the engine cannot say
   std::optional<int> exit_code, signal;
+  std::string exec_error;  // why its command could not be executed; "" = it was
+  std::string last_lines;  // as last_lines.hpp gives them
 };
 
 // How the process of an attempt ended, as far as it can be known.

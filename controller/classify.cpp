@@ -30,13 +30,16 @@ std::optional<Classified> classify_start(const ProcessEnding& ending) {
 
 // A server that came to an end before its client: by its own doing, or by somebody else's.
 Classified classify_server(const ServerEnding& server) {
+  if (!server.exec_error.empty())
+    return {FailureClass::config,
+            "the command of its server could not be executed: " + server.exec_error};
   if (server.known && server.exit_code)
-    return {FailureClass::payload,
-            "its server ended with exit code " + std::to_string(*server.exit_code)};
+    return {FailureClass::payload, "its server ended with exit code " +
+                                       std::to_string(*server.exit_code) + server.last_lines};
   if (server.signal)
-    return {FailureClass::infra,
-            std::string("its server was killed by ") + strsignal(*server.signal)};
-  return {FailureClass::infra, "its server is gone"};
+    return {FailureClass::infra, std::string("its server was killed by ") +
+                                     strsignal(*server.signal) + server.last_lines};
+  return {FailureClass::infra, "its server is gone" + server.last_lines};
 }
 
 }  // namespace

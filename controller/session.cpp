@@ -43,6 +43,7 @@ SessionResult SessionRun::carry_out() {
   if (nothing_to_do()) {
     return ended_before();
   }
+  refuse_foreign_results(state_);
   prepare_folders();
   connect();
   make_broker();

@@ -28,9 +28,11 @@ void ServiceNotes::operator()(const supervise::Notice& notice) {
                               ? notice.supervisor
                               : notice.supervisor + ", " + notice.service;
   const std::string& cause = notice.step.cause;
-  if (notice.step.what == What::back_off && failing_.insert(who).second)
-    progress_->note(who + ": " + cause + "; begun again in " +
-                    supervise::seconds_text(notice.step.delay));
+  if (notice.step.what == What::back_off && failing_.insert(who).second) {
+    const double delay = notice.step.delay;
+    progress_->note(who + ": " + cause + "; begun again" +
+                    (delay > 0 ? " in " + supervise::seconds_text(delay) : ""));
+  }
   if (notice.step.what == What::running && failing_.erase(who) > 0) progress_->note(who + ": back");
   if (notice.step.what == What::give_up) progress_->note(who + ": given up: " + cause);
   if (notice.step.what == What::lost) progress_->note(who + ": " + cause);

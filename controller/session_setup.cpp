@@ -1,10 +1,12 @@
 #include "controller/session_run.hpp"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 
 #include "campaign/config/placeholders.hpp"
@@ -35,9 +37,17 @@ campaign::PullPolicy pull_policy(const compose::Service& service) {
 
 }  // namespace
 
+// Two state folders may share one folder of results, so a new session's own one is claimed.
 void SessionRun::prepare_folders() {
-  for (const fs::path& folder : {fs::path(state_.manifest.state_dir), state_.results.folder})
-    campaign::make_private_folders(folder);
+  const fs::path& results = state_.results.folder;
+  campaign::make_private_folders(state_.manifest.state_dir);
+  campaign::make_private_folders(results.parent_path());
+  if (state_.created && ::mkdir(results.c_str(), 0700) == 0)
+    return campaign::sync_folder(results.parent_path());
+  if (state_.created && errno == EEXIST)
+    throw CommandError(ExitCode::environment,
+                       results.string() + " was made by another session just now: start again");
+  campaign::make_private_folders(results);
 }
 
 bool SessionRun::uses_containers() const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "campaign/plan/hash.hpp"
@@ -70,8 +71,10 @@ void link_latest(const fs::path& session) {
 
 void begin_session(OpenState& state, const campaign::Clock& clock) {
   const fs::path folder = state.located.state_dir / state.located.campaign_id;
+  const fs::path results = fs::path(state.campaign.io.results_dir) / state.campaign.id;
   double utc = clock.utc();
-  while (fs::exists(folder / session_name(utc))) utc += 1;
+  while (fs::exists(folder / session_name(utc)) || fs::exists(results / session_name(utc)))
+    utc += 1;
   campaign::Manifest& manifest = state.manifest;
   manifest = {.uid = campaign::draw_uid(),
               .session = session_name(utc),
@@ -108,6 +111,22 @@ void read_fold(OpenState& state) {
 bool is_accepted(const campaign::RunState& state) {
   return state.phase == campaign::RunPhase::completed ||
          state.phase == campaign::RunPhase::aggregated;
+}
+
+std::vector<std::string> runs_in_raw(const OpenState& state) {
+  std::vector<std::string> runs;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(state.results.folder / "raw", none))
+    runs.push_back(entry.path().filename());
+  return runs;
+}
+
+// By run: its experiment's hash.
+std::map<std::string, std::string> planned_hashes(const campaign::Plan& plan) {
+  std::map<std::string, std::string> hashes;
+  for (const campaign::PlannedRun& run : plan.runs)
+    hashes.emplace(campaign::run_id(plan, run), plan.experiments[run.experiment].hash);
+  return hashes;
 }
 
 // A controller that died between a new manifest and its record: what it would have run again is
@@ -295,14 +314,29 @@ std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::st
 }
 
 void finish_superseding(const OpenState& state) {
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(state.results.folder / "raw", none)) {
-    const std::string run = entry.path().filename();
+  const std::map<std::string, std::string> hashes = planned_hashes(state.manifest.plan);
+  for (const std::string& run : runs_in_raw(state)) {
     const campaign::RunState& known = state.fold.run(run);
-    if (known.phase != campaign::RunPhase::pending || known.attempt == 0) continue;
+    if (known.phase != campaign::RunPhase::pending) continue;
     const auto record = campaign::accepted_record(state.results, run);
-    if (record && record->attempt <= known.attempt && record->attempt != known.released)
-      campaign::supersede(state.results, run, record->attempt);
+    if (!record) continue;
+    const auto planned = hashes.find(run);
+    const bool changed = planned != hashes.end() && planned->second != record->hash;
+    const bool reopened = record->attempt <= known.attempt && record->attempt != known.released;
+    if (changed || reopened) campaign::supersede(state.results, run, record->attempt);
+  }
+}
+
+void refuse_foreign_results(const OpenState& state) {
+  for (const std::string& run : runs_in_raw(state)) {
+    if (is_accepted(state.fold.run(run))) continue;
+    const auto record = campaign::accepted_record(state.results, run);
+    if (!record || record->uid == state.manifest.uid) continue;
+    throw CommandError(ExitCode::environment,
+                       "the results folder " + state.results.folder.string() +
+                           " holds results of another session: raw/" + run + " is of uid " +
+                           record->uid + ", this session is " + state.manifest.uid +
+                           "\n  move that folder away, or begin a new session with `up --new`");
   }
 }
 

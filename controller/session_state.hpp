@@ -40,9 +40,14 @@ void restore_links(const OpenState& state);
 // runs run again.
 void store_revision(OpenState& state);
 
+// A result in raw/ that the journal does not know is taken for ours by its uid alone. Throws
+// CommandError(environment) that names the folder and one of another session; nothing has been
+// touched by then.
+void refuse_foreign_results(const OpenState& state);
+
 // A run becomes pending again, its accepted result counts no more. finish_superseding moves that
-// result away afterwards: what the journal says comes first, and the next controller makes up for a
-// move that is missing.
+// result away afterwards, and any of an experiment that is another one by now: what the journal
+// says comes first, and the next controller makes up for a move that is missing.
 std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::string& run,
                                        const std::string& reason);
 void finish_superseding(const OpenState& state);

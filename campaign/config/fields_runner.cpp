@@ -292,7 +292,8 @@ std::vector<Field> container_rows() {
           .otherwise("host")
           .like("\"1000:1000\""),
       container_row({FieldType::volumes, "volumes",
-                     "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path, else a named volume"},
+                     "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path that is there, else a "
+                     "named volume"},
                     store_volumes)
           .filled()
           .like("[\"./data:/data:ro\"]"),

@@ -129,14 +129,18 @@ std::string quoted(const campaign::Argv& argv) {
   return text::joined(words, " ");
 }
 
-// What a container is made with, whatever runs in it.
-Options container_options(const campaign::Runner& runner, const Filled& filled) {
-  Options options;
-  options.flag("--init", runner.init);
+void add_user(Options& options, const campaign::Runner& runner) {
   if (runner.user == "host")
     options.add("--user \"$(id -u):$(id -g)\"");
   else if (runner.user != "image")
     options.value("--user", runner.user);
+}
+
+// What a container is made with, whatever runs in it.
+Options container_options(const campaign::Runner& runner, const Filled& filled) {
+  Options options;
+  options.flag("--init", runner.init);
+  add_user(options, runner);
   options.value("--network", runner.server ? filled.one("{experiment}") : runner.network);
   options.value("--ipc", runner.ipc);
   add_limits(options, runner);
@@ -145,15 +149,23 @@ Options container_options(const campaign::Runner& runner, const Filled& filled) 
   return options;
 }
 
-// Where a run's own files are, and its variables.
-void add_run(Options& options, const campaign::Runner& runner, const Filled& filled) {
+// Where a run's own files are.
+void add_place(Options& options, const campaign::Runner& runner, const Filled& filled) {
   options.value("-w", filled.one(runner.workdir));
   options.value("-e", std::string("CAMPAIGN_CONFIG=") + config_path);
   options.value("-e", std::string("CAMPAIGN_RESULTS_DIR=") + results_path);
   options.value("-e", std::string("CAMPAIGN_METRICS_FILE=") + results_path + "/metrics.jsonl");
-  options.each("--env-file", runner.env_file);
+}
+
+void add_env(Options& options, const campaign::Runner& runner, const Filled& filled) {
   for (const auto& [name, value] : runner.env)
     options.add("-e " + quoted_value(name + "=" + filled.one(value)));
+}
+
+void add_run(Options& options, const campaign::Runner& runner, const Filled& filled) {
+  add_place(options, runner, filled);
+  options.each("--env-file", runner.env_file);
+  add_env(options, runner, filled);
 }
 
 void add_folders(Options& options, const std::string& name) {
@@ -236,15 +248,29 @@ std::string docker_command(const campaign::Runner& runner, const campaign::Exper
          "-server\ndocker network rm " + name + "\n";
 }
 
+std::string docker_compose(const campaign::Campaign& campaign) {
+  std::string text = "docker compose";
+  for (const std::string& file : campaign.container.compose_files)
+    text += " -f " + shell_quoted(file);
+  return text;
+}
+
+// What docker compose cannot be told of on its command line.
+std::string beside_compose(const campaign::Runner& runner) {
+  std::string beside;
+  if (runner.server)
+    beside += "# with a server beside it, which docker compose cannot be told of here\n";
+  if (asks_for_gpus(runner))
+    beside += "# with GPUs as the runner says: docker compose gives those that the file reserves\n";
+  return beside;
+}
+
 // A run as a one-off of its service. docker compose has no options for limits and mounts in memory,
 // and no host `server`.
 std::string compose_command(const campaign::Campaign& campaign, const campaign::Runner& runner,
                             const std::string& name, const Filled& filled) {
   Options options;
-  if (runner.user == "host")
-    options.add("--user \"$(id -u):$(id -g)\"");
-  else if (runner.user != "image")
-    options.value("--user", runner.user);
+  add_user(options, runner);
   options.each("--cap-add", runner.cap_add);
   options.each("--cap-drop", runner.cap_drop);
   for (const campaign::Volume& volume : runner.volumes)
@@ -254,16 +280,50 @@ std::string compose_command(const campaign::Campaign& campaign, const campaign::
   add_run(options, runner, filled);
   const campaign::Argv command = with_entrypoint(options, runner, filled);
   options.add(image_and(runner.service, command));
-  std::string files;
-  for (const std::string& file : campaign.container.compose_files)
-    files += " -f " + shell_quoted(file);
-  std::string beside;
-  if (runner.server)
-    beside += "# with a server beside it, which docker compose cannot be told of here\n";
-  if (asks_for_gpus(runner))
-    beside += "# with GPUs as the runner says: docker compose gives those that the file reserves\n";
-  return beside + "mkdir -p " + name + " && docker compose" + files + " run --rm -T \\\n  " +
-         options.text() + "\n";
+  return beside_compose(runner) + "mkdir -p " + name + " && " + docker_compose(campaign) +
+         " run --rm -T \\\n  " + options.text() + "\n";
+}
+
+// What an exec in a service cannot be given, and a one-off could.
+std::string beside_exec(const campaign::Runner& runner) {
+  std::string beside = "# " + runner.service +
+                       " must stay up by its own command here; campaignctl holds it alive without "
+                       "it\n";
+  if (!runner.volumes.empty() || !runner.cap_add.empty() || !runner.cap_drop.empty())
+    beside +=
+        "# with the runner's volumes and capabilities, which must stand in the compose file\n";
+  for (const std::string& file : runner.env_file)
+    beside += "# with the variables of " + file + ", which docker compose exec cannot read\n";
+  return beside;
+}
+
+// The run's files are copied, as a service that is up takes no more mounts.
+std::string held_compose_commands(const campaign::Campaign& campaign,
+                                  const campaign::Runner& runner, const std::string& name,
+                                  const Filled& filled) {
+  const std::string compose = docker_compose(campaign), service = shell_quoted(runner.service);
+  Options options;
+  add_user(options, runner);
+  add_place(options, runner, filled);
+  add_env(options, runner, filled);
+  const auto in_it = [&](const campaign::Argv& command) {
+    return compose + " exec -T \\\n  " + options.text() + " \\\n  " + service + " " +
+           quoted(command) + "\n";
+  };
+  campaign::Argv command = runner.entrypoint ? filled.all(*runner.entrypoint) : campaign::Argv{};
+  const campaign::Argv own = command_of(runner, filled);
+  command.insert(command.end(), own.begin(), own.end());
+  std::string text = beside_compose(runner) + beside_exec(runner);
+  if (command.empty()) {
+    text += "# COMMAND is the service's own\n";
+    command = {"COMMAND"};
+  }
+  text += compose + " up -d " + service + "\n" + compose + " exec -T --user 0 " + service +
+          " mkdir -p -m 777 " + results_path + "\n" + compose + " cp " + name + ".yaml " + service +
+          ":" + config_path + "\n";
+  if (!runner.warmup_command.empty()) text += in_it(filled.all(runner.warmup_command));
+  return text + in_it(command) + compose + " cp " + service + ":" + results_path + " " + name +
+         "\n" + compose + " down\n";
 }
 
 std::string local_command(const campaign::Runner& runner, const Filled& filled) {
@@ -285,7 +345,9 @@ std::string as_docker(const campaign::Campaign& campaign, const campaign::Experi
   const Filled filled(campaign, experiment, local);
   const std::string title = "# " + experiment.name + (local ? " (local, no container)\n" : "\n");
   if (runner->type == campaign::RunnerType::compose)
-    return title + compose_command(campaign, *runner, experiment.name, filled);
+    return title + (runner->persistent()
+                        ? held_compose_commands(campaign, *runner, experiment.name, filled)
+                        : compose_command(campaign, *runner, experiment.name, filled));
   return title +
          (local ? local_command(*runner, filled) : docker_command(*runner, experiment, filled));
 }

@@ -204,7 +204,7 @@ void add_down(CLI::App& app, Arguments& arguments) {
   app.add_flag("--force", arguments.down.force,
                "with --orphans: also where no proof of death is had")
       ->needs(app.get_option("--orphans"));
-  add_later_options(app, {"--volumes"});
+  app.add_flag("--volumes")->description("its compose project's volumes; they go either way");
 }
 
 void add_logs(CLI::App& app, Arguments& arguments) {

@@ -19,10 +19,16 @@ bool failed(const ProcessEnding& ending) {
 
 }  // namespace
 
-void make_bind_sources(const Payload& payload) {
-  for (const campaign::Volume& volume : payload.volumes)
-    if (volume.source.starts_with('/') && !fs::exists(volume.source))
-      fs::create_directories(volume.source);
+void need_bind_sources(const Payload& payload) {
+  for (const campaign::Volume& volume : payload.volumes) {
+    std::error_code error;
+    if (!volume.source.starts_with('/') || fs::exists(volume.source, error)) continue;
+    throw PrepareError(campaign::FailureClass::config,
+                       "volumes: " + volume.source + ", which is to be " + volume.target +
+                           " inside, " +
+                           (error ? "cannot be seen: " + error.message() : "is not there") +
+                           "; correct the path, or make it before the campaign starts");
+  }
 }
 
 container::OnExit DockerRunner::exit_of(Attempt& attempt) {
@@ -50,7 +56,7 @@ Task<> DockerRunner::conclude(Attempt& attempt) {
 
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
-  make_bind_sources(payload);
+  need_bind_sources(payload);
   if (is_service(attempt)) co_await parts_.compose->bring_up(attempt);
   if (parts_.servers) co_await parts_.servers->prepare(attempt);
   co_await create(attempt, payload);

@@ -17,9 +17,9 @@ struct DockerRunnerParts {
   ComposeSide* compose = nullptr;  // null: no runner is a service
 };
 
-// Host folders that volumes name and that are not there are made by us: an engine would make them
-// as root.
-void make_bind_sources(const Payload& payload);
+// Every path of this host that a volume names must be there: what a typing error would make is
+// empty, and would be measured. Throws PrepareError(config) that names one that is not.
+void need_bind_sources(const Payload& payload);
 
 class DockerRunner : public Runner {
  public:

@@ -34,6 +34,9 @@ container::ExecRun exec_base(const DockerSpecRequest& request) {
   container::ExecRun run;
   const GpuDevices devices = devices_of_client(*request.attempt);
   run.env = environment(request);
+  // The container's own holds in it: what a file says for it is not how devices are given.
+  std::erase_if(run.env,
+                [](const auto& line) { return line.starts_with("NVIDIA_VISIBLE_DEVICES="); });
   set_variables(run.env, gpu_variables(devices, GpuNaming::uuids));
   run.launcher_flags =
       container::gpu_check_flags(container_devices(devices), others_beside(request));

@@ -1,5 +1,6 @@
 #include "controller/runners/persistent_runner.hpp"
 
+#include <csignal>
 #include <limits>
 
 #include "campaign/state/files.hpp"
@@ -17,6 +18,8 @@ using campaign::FailureClass;
 namespace {
 
 constexpr double start_within = 300, stop_within = 5, kill_within = 30, look_every = 0.1;
+constexpr double end_told_within = 1, end_look_every = 0.02;
+constexpr int killed = 128 + SIGKILL;
 
 std::string label_of(const std::map<std::string, std::string>& labels, const char* key) {
   const auto found = labels.find(key);
@@ -130,7 +133,7 @@ PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const 
 
 Task<> PersistentRunner::prepare(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
-  make_bind_sources(payload);
+  need_bind_sources(payload);
   lay_out_shared(parts_.results, attempt);
   if (is_service(attempt)) co_await away_or(parts_.compose->bring_up(attempt));
   if (parts_.servers) co_await away_or(parts_.servers->prepare(attempt));
@@ -168,17 +171,34 @@ Task<> PersistentRunner::renew(Held& held, const Attempt& attempt, const std::st
   if (held.distrusted || fresh || co_await unhealthy(held, attempt)) co_await restarted(held);
 }
 
-// A run that left no outcome may have gone with its container, whose own end the engine tells a
-// little later.
+// A run that was killed and left no outcome may have gone with its container, whose own end the
+// engine tells a little later.
+Task<> PersistentRunner::tell_of_its_container(Attempt& attempt) {
+  using Kind = container::Ending::Kind;
+  for (double waited = 0; waited < end_told_within; waited += end_look_every) {
+    const auto seen = co_await container::look(*parts_.engine, attempt.container_id);
+    if (seen.kind != Kind::running) {
+      attempt.ending.error = "its container died under it";
+      if (seen.kind == Kind::exited)
+        attempt.ending.error += " (exit code " + std::to_string(seen.exit_code) +
+                                (seen.oom_killed ? ", out of memory)" : ")");
+      co_return;
+    }
+    if (parts_.cancelled()) co_return;
+    co_await parts_.wake->wait(end_look_every);
+  }
+}
+
+// The same before the next run, which is to have another container.
 Task<> PersistentRunner::end_with_its_run(Held& held) {
-  constexpr double limit = 1, step = 0.02;
   const int before = held.container->incarnation();
   const std::string id = held.container->id();
-  for (double waited = 0; held.lost_run && waited < limit && !parts_.cancelled(); waited += step) {
+  for (double waited = 0; held.lost_run && waited < end_told_within && !parts_.cancelled();
+       waited += end_look_every) {
     if (!held.container->serving() || held.container->incarnation() != before) break;
     const container::Ending seen = co_await container::look(*parts_.engine, id);
     if (seen.kind != container::Ending::Kind::running) held.container->tell_end(id);
-    co_await parts_.wake->wait(step);
+    co_await parts_.wake->wait(end_look_every);
   }
   held.lost_run = false;
 }
@@ -370,6 +390,8 @@ Task<bool> PersistentRunner::ended_now(Attempt& attempt) {
   const bool before = seen.kind == container::ExecEnding::Kind::begun_before;
   const bool runs = before || seen.kind == container::ExecEnding::Kind::running;
   if (!runs) take_ending(attempt, seen);
+  if (!runs && !attempt.ending.known && seen.exit_code.value_or(killed) == killed)
+    co_await tell_of_its_container(attempt);
   if (attempt.ending.start_failed) held_of(attempt).distrusted = true;
   const bool failed = attempt.ending.signal || attempt.ending.exit_code.value_or(0) != 0;
   if (parts_.compose && co_await parts_.compose->ended(attempt)) {

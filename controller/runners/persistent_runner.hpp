@@ -76,6 +76,7 @@ class PersistentRunner : public Runner {
   void make_container(Held& held, const Attempt& attempt, Wanted wanted);
   Task<> renew(Held& held, const Attempt& attempt, const std::string& hash);
   Task<bool> unhealthy(Held& held, const Attempt& attempt);
+  Task<> tell_of_its_container(Attempt& attempt);
   Task<> end_with_its_run(Held& held);
   Task<> restarted(Held& held);
   Task<> forget_if_away(Held& held);

@@ -8,6 +8,7 @@
 #include "container/labels.hpp"
 #include "controller/runners/engine_away.hpp"
 #include "controller/runners/gpus.hpp"
+#include "controller/runners/last_lines.hpp"
 
 namespace controller {
 
@@ -48,12 +49,36 @@ std::string url_of(const campaign::Ready& ready) {
   return (ready.http.empty() ? "tcp://" : "http://") + place;
 }
 
+std::string check_name(const campaign::Ready& ready) {
+  if (!ready.exec.empty()) return "server.ready.exec";
+  return ready.http.empty() ? "server.ready.tcp" : "server.ready.http";
+}
+
+// What a check that went to its end found to be missing, "" = nothing.
+std::string answer_text(const campaign::Ready& ready, const container::ExecOutput& answer) {
+  constexpr std::size_t longest = 300;
+  if (answer.timed_out) return check_name(ready) + " did not come to an end";
+  if (answer.exit_code == 0) return "";
+  std::string said = answer.err.empty() ? answer.out : answer.err;
+  said.erase(said.find_last_not_of(" \r\n") + 1);
+  said.erase(0, said.rfind('\n') + 1);
+  if (said.size() > longest) said.resize(longest);
+  if (ready.exec.empty()) {
+    const auto prefix = said.find(": ");
+    return check_name(ready) + ": " + said.substr(prefix == said.npos ? 0 : prefix + 2);
+  }
+  return check_name(ready) + " ended with exit code " + std::to_string(answer.exit_code) +
+         (said.empty() ? "" : ": " + said);
+}
+
 ServerEnding ending_of_server(const fs::path& logs) {
   const auto outcome = campaign::read_outcome(logs);
-  if (!outcome) return {};
+  if (!outcome) return {.last_lines = last_lines(logs)};
   return {.known = !outcome->stopped_by,
           .exit_code = outcome->stopped_by ? std::nullopt : outcome->exit_code,
-          .signal = outcome->signal};
+          .signal = outcome->signal,
+          .exec_error = outcome->exec_errno != 0 ? outcome->exec_error : "",
+          .last_lines = last_lines(logs)};
 }
 
 bool belongs(const std::map<std::string, std::string>& labels, const char* key,
@@ -175,46 +200,46 @@ Task<> ServerSide::await_ready(Live& live, const campaign::Ready& ready, const s
   for (double step = 0.02;; step = std::min(step * 1.5, 0.5)) {
     if (parts_.cancelled()) throw ReleasedBeforeStart();
     if (live.ended || !live.witness) not_ready(live, "ended before it was ready");
-    if (co_await is_ready(live, ready, user)) co_return;
+    const std::string lacks = co_await lacking(live, ready, user);
+    if (lacks.empty()) co_return;
     if (clock.boottime() >= end)
       not_ready(live, "was not ready after " + std::to_string(static_cast<int>(ready.timeout)) +
-                          " s (server.ready.timeout)");
+                          " s (server.ready.timeout): " + lacks);
     co_await parts_.wake->wait(step);
   }
 }
 
-Task<bool> ServerSide::is_ready(const Live& live, const campaign::Ready& ready,
-                                const std::string& user) {
+Task<std::string> ServerSide::lacking(const Live& live, const campaign::Ready& ready,
+                                      const std::string& user) {
   constexpr double limit = 10;
   if (!ready.log.empty())
     co_return has_line(live.logs / "stdout.log", ready.log) ||
-        has_line(live.logs / "stderr.log", ready.log);
+            has_line(live.logs / "stderr.log", ready.log)
+        ? ""
+        : "no line of its output is like '" + ready.log + "' (server.ready.log)";
   container::ExecSpec check{.command = ready.exec, .user = user};
-  if (ready.exec.empty() && ready.http.empty() && ready.tcp.empty()) co_return true;
+  if (ready.exec.empty() && ready.http.empty() && ready.tcp.empty()) co_return "";
   if (ready.exec.empty()) check.command = {"/campaign/launch", "--probe", url_of(ready)};
   try {
-    const auto answer = co_await container::run_exec(*parts_.engine, live.id, check, limit);
-    co_return !answer.timed_out && answer.exit_code == 0;
+    co_return answer_text(ready,
+                          co_await container::run_exec(*parts_.engine, live.id, check, limit));
   } catch (const container::EngineError& error) {
     if (error.unreachable()) throw;
+    co_return check_name(ready) + " could not be carried out: " + error.what();
   }
-  co_return false;
 }
 
 void ServerSide::not_ready(const Live& live, const std::string& why) const {
   if (const auto wrong = device_mismatch(live.logs))
     throw PrepareError(FailureClass::infra, "its server was not started: " + *wrong);
   const ServerEnding ending = ending_of_server(live.logs);
+  if (!ending.exec_error.empty())
+    throw PrepareError(FailureClass::config,
+                       "the command of its server could not be executed: " + ending.exec_error);
   std::string text = "its server " + why;
   if (ending.exit_code) text += ", with exit code " + std::to_string(*ending.exit_code);
-  for (const char* log : {"stderr.log", "stdout.log"}) {
-    const std::string tail = campaign::log_tail(live.logs / log, {.lines = 5, .bytes = 1000});
-    if (tail.empty()) continue;
-    text += "; its last lines: " + tail;
-    break;
-  }
   throw PrepareError(ending.known && ending.exit_code ? FailureClass::payload : FailureClass::infra,
-                     text);
+                     text + ending.last_lines);
 }
 
 Task<> ServerSide::adopt(Attempt& attempt) {

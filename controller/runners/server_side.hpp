@@ -28,8 +28,9 @@ class ServerSide {
   explicit ServerSide(ServerSideParts parts) : parts_(std::move(parts)) {}
   // All do nothing for an attempt without a server.
   Task<> prepare(Attempt& attempt);
-  // Sets attempt.server_id. Throws PrepareError when it does not become ready: payload where it
-  // ended by itself with a code, else infra; ReleasedBeforeStart when cancelled.
+  // Sets attempt.server_id. Throws PrepareError when it does not become ready: config where its
+  // command could not be executed, payload where it ended by itself with a code, else infra;
+  // ReleasedBeforeStart when cancelled.
   Task<> make_ready(Attempt& attempt);
   // Its client was adopted.
   Task<> adopt(Attempt& attempt);
@@ -62,7 +63,9 @@ class ServerSide {
   Task<> have_network(int worker);
   Task<> bring_up(Live& live, const Attempt& attempt, const Wanted& server);
   Task<> await_ready(Live& live, const campaign::Ready& ready, const std::string& user);
-  Task<bool> is_ready(const Live& live, const campaign::Ready& ready, const std::string& user);
+  // What its check sees that is not there yet, "" = it is ready.
+  Task<std::string> lacking(const Live& live, const campaign::Ready& ready,
+                            const std::string& user);
   Task<> drop(Live& live, double grace);
   [[noreturn]] void not_ready(const Live& live, const std::string& why) const;
   static void gather_logs(const Live& live, const Attempt& attempt);

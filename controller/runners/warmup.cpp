@@ -6,6 +6,7 @@
 #include "campaign/metrics/warmup.hpp"
 #include "campaign/results/results.hpp"
 #include "campaign/state/files.hpp"
+#include "controller/runners/last_lines.hpp"
 
 namespace controller {
 
@@ -66,11 +67,9 @@ void check(const container::ExecRun& run) {
   if (outcome->exit_code == 0) return;
   const std::string how = outcome->exit_code ? "exit code " + std::to_string(*outcome->exit_code)
                                              : "signal " + std::to_string(*outcome->signal);
-  std::string text = "warmup_command ended with " + how;
-  const std::string tail =
-      campaign::log_tail(run.out_here / "stderr.log", {.lines = 5, .bytes = 1000});
-  if (!tail.empty()) text += "; its last lines: " + tail;
-  throw PrepareError(FailureClass::payload, text);
+  throw PrepareError(FailureClass::payload, "warmup_command ended with " + how +
+                                                "; its output is in " + run.out_here.string() +
+                                                last_lines(run.out_here));
 }
 
 std::string described(int done, int most, const campaign::WarmupReading& reading) {

@@ -27,6 +27,11 @@ bool to_start(const ServiceState& service) {
   return service.wanted && (service.phase == Phase::stopped || service.phase == Phase::waiting);
 }
 
+// " within 60 s"; "" where all restarts count, however long ago.
+std::string within(const SupervisorPolicy& policy) {
+  return policy.window_seconds == never ? "" : " within " + seconds_text(policy.window_seconds);
+}
+
 }  // namespace
 
 Machine::Machine(SupervisorPolicy policy, const std::vector<ServicePolicy>& services)
@@ -133,8 +138,7 @@ void Machine::crashed(std::size_t i, const Exit& exit) {
   const double due = moment_.now + delay;
   if (!allowed(due)) {
     return give_up(service.policy.name + " ended (" + exit.how + ") and has used up its " +
-                   std::to_string(*policy_.max_restarts) + " restarts within " +
-                   seconds_text(policy_.window_seconds));
+                   std::to_string(*policy_.max_restarts) + " restarts" + within(policy_));
   }
   service.not_before = due;
   wait_for_start(service);
@@ -274,8 +278,7 @@ void Machine::start(std::size_t i) {
   ServiceState& service = services_[i];
   if (service.counted && !allowed(moment_.now)) {
     return give_up(service.policy.name + " would be restarted more often than " +
-                   std::to_string(*policy_.max_restarts) + " times within " +
-                   seconds_text(policy_.window_seconds));
+                   std::to_string(*policy_.max_restarts) + " times" + within(policy_));
   }
   if (service.counted) {
     std::erase_if(restarts_, [&](double at) { return at <= moment_.now - policy_.window_seconds; });

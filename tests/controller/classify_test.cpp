@@ -127,6 +127,9 @@ TEST(Classify, AServerThatWentFirstIsThePayloadsOnlyWhenItExited) {
   ending.server = ServerEnding{.known = true, .exit_code = 4};
   EXPECT_EQ(class_of(ending), FailureClass::payload);
   EXPECT_EQ(classify(ending, OurStop::none).message, "its server ended with exit code 4");
+  ending.server->last_lines = "; its last lines: no memory";
+  EXPECT_EQ(classify(ending, OurStop::none).message,
+            "its server ended with exit code 4; its last lines: no memory");
   ending.server = ServerEnding{.known = true, .signal = 9};
   EXPECT_EQ(class_of(ending), FailureClass::infra);
   ending.server = ServerEnding{};
@@ -135,6 +138,16 @@ TEST(Classify, AServerThatWentFirstIsThePayloadsOnlyWhenItExited) {
   ending.engine_gap = true;
   EXPECT_EQ(class_of(ending), FailureClass::infra);
   EXPECT_EQ(class_of(ending, OurStop::timeout), FailureClass::timeout);
+}
+
+TEST(Classify, AServerWhoseCommandCouldNotBeExecutedIsConfig) {
+  ProcessEnding ending = launched(143);
+  ending.server = ServerEnding{
+      .known = true, .exit_code = 127, .exec_error = "No such file or directory: nosuchserver"};
+  EXPECT_EQ(class_of(ending), FailureClass::config);
+  EXPECT_EQ(classify(ending, OurStop::none).message,
+            "the command of its server could not be executed: No such file or directory: "
+            "nosuchserver");
 }
 
 TEST(Classify, TextOfALostGpuIsInfra) {

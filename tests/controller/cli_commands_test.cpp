@@ -78,6 +78,12 @@ TEST(Parse, TheCommandOfRunIsTakenAsItStands) {
   EXPECT_FALSE(parsed.arguments.global.json);
 }
 
+TEST(Parse, DownTakesVolumesAlong) {
+  const cli::Parsed parsed = cli::parse({"down", "x", "--volumes"});
+  ASSERT_NE(parsed.command, nullptr) << parsed.answer;
+  EXPECT_EQ(parsed.arguments.down.campaign, "x");
+}
+
 TEST(Parse, WhatComesLaterIsRefusedByName) {
   for (const char* option : {"--gpus", "--metrics-file", "--allow-outside"})
     EXPECT_EQ(usage_error({"up", "c.yaml", option, "1"}),

@@ -163,6 +163,41 @@ TEST(AsDocker, GpusGoToTheProgramThatIsToUseThem) {
   EXPECT_NE(text.find("--shm-size 8g"), std::string::npos) << text;
 }
 
+TEST(AsDocker, APersistentServiceIsBroughtUpAndExecdInto) {
+  campaign::Campaign campaign = docker_campaign();
+  campaign.container.compose_files = {"c.yaml"};
+  campaign.runner->type = campaign::RunnerType::compose;
+  campaign.runner->service = "w";
+  campaign.runner->command = {"work"};
+  campaign.runner->warmup_command = {"warm"};
+  campaign.runner->env_file = {"vars.env"};
+  campaign.runner->env = {{"B", "{run_id}"}};
+  campaign::Experiment experiment = testing::sample_view().manifest.plan.experiments[0];
+  experiment.strategy = campaign::Strategy::persistent;
+  const std::string exec =
+      "docker compose -f c.yaml exec -T \\\n"
+      "  --user \"$(id -u):$(id -g)\" \\\n"
+      "  -e CAMPAIGN_CONFIG=/campaign/config.yaml \\\n"
+      "  -e CAMPAIGN_RESULTS_DIR=/campaign/results \\\n"
+      "  -e CAMPAIGN_METRICS_FILE=/campaign/results/metrics.jsonl \\\n"
+      "  -e B=l1.c01 \\\n"
+      "  w ";
+  EXPECT_EQ(as_docker(campaign, experiment),
+            "# l1\n"
+            "# w must stay up by its own command here; campaignctl holds it alive without it\n"
+            "# with the variables of vars.env, which docker compose exec cannot read\n"
+            "docker compose -f c.yaml up -d w\n"
+            "docker compose -f c.yaml exec -T --user 0 w mkdir -p -m 777 /campaign/results\n"
+            "docker compose -f c.yaml cp l1.yaml w:/campaign/config.yaml\n" +
+                exec + "warm\n" + exec +
+                "work\n"
+                "docker compose -f c.yaml cp w:/campaign/results l1\n"
+                "docker compose -f c.yaml down\n");
+  campaign.runner->command.clear();
+  EXPECT_NE(as_docker(campaign, experiment).find("# COMMAND is the service's own\n"),
+            std::string::npos);
+}
+
 campaign::Summary sample_summary() {
   campaign::Summary summary;
   campaign::MetricSummary row;

@@ -57,6 +57,22 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"start-fails-127", RunPhase::failed, FailureClass::config, 1},
                       Case{"start-fails-128", RunPhase::failed, FailureClass::infra, 3}));
 
+TEST(BindSources, OneThatIsNotThereIsAMistakeInTheFileAndIsNotMade) {
+  std::string text = one_run;
+  text.insert(text.find("command:"), "volumes: [\"./nosuch:/x\"], ");
+  Bench bench(text);
+  FakeEngine engine;
+  bench.use(engine);
+  EXPECT_FALSE(bench.run().fatal);
+  const campaign::RunState& state = bench.state("one.c01");
+  const std::string path = (bench.folder() / "nosuch").string();
+  EXPECT_EQ(state.cls, FailureClass::config) << state.message;
+  EXPECT_EQ(state.attempt, 1);
+  EXPECT_NE(state.message.find(path), std::string::npos) << state.message;
+  EXPECT_FALSE(std::filesystem::exists(path));
+  EXPECT_TRUE(engine.containers.empty());
+}
+
 // It kills a run as it goes, and takes
 // connections again once it has been waited for.
 TEST(EngineAway, EngineThatTakesARunWithItIsWaitedForBeforeTheNextStarts) {

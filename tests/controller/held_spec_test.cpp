@@ -104,6 +104,13 @@ TEST_F(HeldSpec, ExecSaysUserFolderAndEveryVariable) {
   EXPECT_EQ(run.out_here, attempt_->paths.ctl);
 }
 
+TEST_F(HeldSpec, ExecHasTheGpuVariableOfItsContainer) {
+  make(
+      "  {image: probe, command: [a], strategy: persistent, env: {NVIDIA_VISIBLE_DEVICES: all}}\n");
+  EXPECT_THAT(exec_run(request()).env, Not(Contains(StartsWith("NVIDIA_VISIBLE_DEVICES="))));
+  EXPECT_THAT(warmup_run(request(), 1).env, Not(Contains(StartsWith("NVIDIA_VISIBLE_DEVICES="))));
+}
+
 TEST_F(HeldSpec, UserOfTheImageIsSaidToo) {
   make("  {image: probe, command: [a], strategy: persistent, user: image}\n");
   EXPECT_EQ(exec_run(request()).user, "0:0");

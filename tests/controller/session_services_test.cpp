@@ -40,6 +40,11 @@ TEST_F(ServiceNotesTest, OneThatFailsIsToldOnceAndThatItIsBack) {
                                        "box: exit code 3; begun again in 1.5 s"));
 }
 
+TEST_F(ServiceNotesTest, NoTimeIsToldOfOneThatIsBegunAgainAtOnce) {
+  tell("box", "box", {.what = Step::What::back_off, .cause = "exit code 3"});
+  EXPECT_THAT(seen_.lines, ElementsAre("box: exit code 3; begun again"));
+}
+
 TEST_F(ServiceNotesTest, ServicesOfOneSupervisorFailEachForItself) {
   const Step failed{.what = Step::What::back_off, .cause = "cut", .delay = 2};
   tell("engine events", "events", failed);

@@ -1,15 +1,20 @@
-// What a changed campaign file means for a session that exists: continue_plan, a table of changes.
+// What a changed campaign file means for a session that exists (continue_plan, a table of changes),
+// and whose results a results folder holds.
 #include <gmock/gmock.h>
 
 #include <fstream>
 
+#include "controller/errors.hpp"
 #include "controller/session_state.hpp"
 #include "tests/support/controller/bench.hpp"
 
 namespace controller::test {
 namespace {
 
+namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char original[] = R"(name: k
@@ -121,6 +126,83 @@ TEST_F(ContinuePlan, ProtocolNeedsConsentAndRunsNothingAgain) {
     ASSERT_FALSE(next.changes.empty()) << to;
     EXPECT_EQ(next.changes[0].kind, campaign::PlanChange::Kind::protocol) << to;
   }
+}
+
+class OneMoment : public campaign::Clock {
+ public:
+  double utc() const override { return 1'763'685'600; }
+  double boottime() const override { return 0; }
+  std::int64_t monotonic_ns() const override { return 0; }
+  std::string boot_id() const override { return "b"; }
+};
+
+class ForeignResults : public ::testing::Test {
+ protected:
+  ForeignResults() : bench_(original) {
+    state_.manifest = bench_.manifest();
+    state_.results = bench_.context().results;
+  }
+  void accepted(const campaign::RunRecord& record) {
+    const fs::path raw = state_.results.raw(record.run);
+    fs::create_directories(raw);
+    std::ofstream(raw / "run.json") << campaign::write_run_record(record);
+  }
+  std::string hash_of(const std::string& experiment) const {
+    for (const auto& one : state_.manifest.plan.experiments)
+      if (one.name == experiment) return one.hash;
+    return "";
+  }
+  // "" = taken.
+  std::string refusal() const {
+    try {
+      refuse_foreign_results(state_);
+    } catch (const CommandError& error) {
+      EXPECT_EQ(error.code, ExitCode::environment);
+      return error.what();
+    }
+    return "";
+  }
+
+  Bench bench_;
+  OpenState state_;
+};
+
+TEST_F(ForeignResults, NewSessionTakesANameThatHasNone) {
+  const OneMoment clock;
+  SessionRequest request{.campaign = *bench_.payload().campaign};
+  const OpenState first = open_state(request, clock);
+  fs::create_directories(first.results.folder / "raw");
+  request.campaign->io.state_dir = (bench_.folder() / "emptied").string();
+  const OpenState second = open_state(request, clock);
+  EXPECT_NE(second.results.folder, first.results.folder);
+  EXPECT_EQ(second.manifest.session, second.results.folder.filename());
+  EXPECT_FALSE(fs::exists(second.results.folder));
+}
+
+TEST_F(ForeignResults, AreRefusedByFolderAndUid) {
+  accepted({.run = "a1.c01", .hash = hash_of("a1"), .uid = "feed", .state = "completed"});
+  EXPECT_THAT(refusal(), AllOf(HasSubstr(state_.results.folder.string()), HasSubstr("raw/a1.c01"),
+                               HasSubstr("uid feed"), HasSubstr("move that folder away")));
+  EXPECT_TRUE(fs::exists(state_.results.raw("a1.c01") / "run.json"));
+}
+
+TEST_F(ForeignResults, OwnOnesAreNone) {
+  accepted(
+      {.run = "a1.c01", .hash = hash_of("a1"), .uid = state_.manifest.uid, .state = "completed"});
+  EXPECT_EQ(refusal(), "");
+  finish_superseding(state_);
+  EXPECT_TRUE(fs::exists(state_.results.raw("a1.c01")));
+}
+
+TEST_F(ForeignResults, ResultOfAnotherConfigThatTheJournalLostIsNoneOfThisOne) {
+  accepted({.run = "a1.c01",
+            .hash = "another",
+            .attempt = 2,
+            .uid = state_.manifest.uid,
+            .state = "completed"});
+  finish_superseding(state_);
+  EXPECT_FALSE(fs::exists(state_.results.raw("a1.c01")));
+  EXPECT_TRUE(fs::exists(state_.results.superseded("a1.c01.a2")));
 }
 
 }  // namespace

@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <limits>
 
 #include "controller/supervise/machine.hpp"
 
 namespace controller::supervise {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Lines = std::vector<std::string>;
@@ -173,6 +175,17 @@ TEST(Machine, MoreRestartsThanAllowedEndTheSupervisor) {
   stage.ends("c");
   EXPECT_THAT(stage.ends("a"), ElementsAre("ended a: exit code 0", "finished s"));
   EXPECT_EQ(stage.machine().state(), Machine::State::gave_up);
+}
+
+TEST(Machine, RestartsThatCountForeverAreToldWithoutTheirWindow) {
+  Stage stage({.name = "s",
+               .back_off = immediate,
+               .max_restarts = 0,
+               .window_seconds = std::numeric_limits<double>::infinity()},
+              {{.name = "a"}});
+  stage.all_run();
+  EXPECT_THAT(stage.fails("a"),
+              Contains("give_up s: a ended (exit code 3) and has used up its 0 restarts"));
 }
 
 TEST(Machine, RestartsThatLeftTheWindowDoNotCount) {

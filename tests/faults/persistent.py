@@ -93,6 +93,7 @@ def one_that_dies_too_often_is_given_up():
         text = campaign.up(expect=1)
         assert "health_check.max_restarts" in text, text[-2000:]
         assert len(campaign.witness()) == 2, campaign.witness()
+        assert any("its container died under it" in r["message"] for r in failed_records(campaign)), text[-2000:]
         campaign.assert_nothing_left()
 
 
@@ -262,6 +263,7 @@ def a_warmup_that_fails_says_why():
     with small(axes={"size": [1]}, **changes) as campaign:
         text = campaign.up(expect=1)
         assert "warmup_command ended with exit code 4" in text and "broken" in text, text[-1500:]
+        assert "ctl/s1.c01.a1/warmup-1" in text, text[-1500:]
         assert not campaign.witness()
         campaign.assert_nothing_left()
 

@@ -88,12 +88,44 @@ def one_that_never_becomes_ready_has_a_deadline_and_tells_its_last_lines():
     with made(**merged(server, {"execution": {"retries": {"infra": 0}}})) as campaign:
         text = campaign.up(expect=1)
         assert "was not ready after 2 s" in text and "loading the model" in text, text[-2000:]
+        assert "server.ready.http: Connection refused" in text, text[-2000:]
         records = failed(campaign)
         assert {r["class"] for r in records.values()} == {"infra"}, records
         log = campaign.results() / "attempts/s1.c01.a1/server.stdout.log"
         assert "loading the model" in log.read_text()
         assert not campaign.witness()
         campaign.assert_nothing_left()
+
+
+def waits_in_vain(expected, **ready):
+    serving = with_server(ready={"http": None, "timeout": "1s", **ready})
+    with made(axes={"size": [1]}, **merged(serving, {"execution": {"retries": {"infra": 0}}})) as campaign:
+        text = campaign.up(expect=1)
+        assert expected in text, text[-2000:]
+        campaign.assert_nothing_left()
+
+
+for name, (expected, check) in {
+    "status": ("server.ready.http: the answer is HTTP/1.1 404 Not Found", {"http": ":8000/nosuch"}),
+    "code": ("server.ready.exec ended with exit code 3: not yet", {"exec": ["sh", "-c", "echo not yet; exit 3"]}),
+    "command": ("nosuchcheck", {"exec": ["nosuchcheck"]}),
+    "log": ("is like '^never$' (server.ready.log)", {"log": "^never$"}),
+}.items():
+    checks.add(f"one_that_is_not_ready_is_told_with_what_was_seen_{name}",
+               lambda e=expected, c=check: waits_in_vain(e, **c))
+
+
+def cannot_be_executed(**server):
+    with made("sleep 60 & wait $!", **with_server(command=["nosuchserver"], **server)) as campaign:
+        text = campaign.up(expect=1)
+        assert "No such file or directory: nosuchserver" in text, text[-2000:]
+        records = failed(campaign)
+        assert {r["class"] for r in records.values()} == {"config"}, records
+        campaign.assert_nothing_left()
+
+
+checks.add("one_that_cannot_be_executed_is_a_mistake_in_the_file", cannot_be_executed)
+checks.add("one_that_cannot_be_executed_and_is_not_asked_is_one_too", lambda: cannot_be_executed(ready=None))
 
 
 @checks.statement
@@ -122,12 +154,13 @@ checks.add("one_that_is_killed_in_the_window_is_infra",
 
 @checks.statement
 def one_that_exits_in_the_window_is_a_failure_of_the_payload():
-    server = SERVE.replace("exec httpd -f", "httpd") + "; sleep 2; exit 4"
+    server = SERVE.replace("exec httpd -f", "httpd") + "; sleep 2; echo all gone >&2; exit 4"
     changes = with_server(command=["sh", "-c", server])
     with made("sleep 60 & wait $!", axes={"size": [1]}, **changes) as campaign:
         campaign.up(expect=1)
         record = failed(campaign)["s1.c01"]
         assert record["class"] == "payload" and "exit code 4" in record["message"], record
+        assert "its last lines: all gone" in record["message"], record
         campaign.assert_nothing_left()
 
 
