@@ -14,6 +14,9 @@ using Mechanism = GpuRoute::Mechanism;
 
 constexpr char visible[] = "NVIDIA_VISIBLE_DEVICES", kfd[] = "/dev/kfd";
 constexpr int first_render_minor = 128;
+constexpr char install_toolkit[] =
+    "the engine found no nvidia-container-runtime-hook when it was started: install the NVIDIA "
+    "container toolkit and restart the engine, or generate CDI specifications";
 
 bool has(const Strings& all, const std::string& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
@@ -106,6 +109,7 @@ GpuRoute nvidia_route(const EngineInfo& engine, const GpuHost& host, const Devic
                     ? "this host has nvidia-container-runtime-hook, and the engine no CDI name of "
                       "these devices"
                     : "the engine lists neither a CDI name of these devices nor a runtime `nvidia`";
+  if (!host.nvidia_hook) route.remedy = install_toolkit;
   return route;
 }
 
@@ -304,9 +308,7 @@ std::string gpu_remedy(const std::string& engine_error) {
   const auto says = [&](const char* words) {
     return engine_error.find(words) != std::string::npos;
   };
-  if (says("could not select device driver"))
-    return "the engine found no nvidia-container-runtime-hook when it was started: install the "
-           "NVIDIA container toolkit and restart the engine, or generate CDI specifications";
+  if (says("could not select device driver")) return install_toolkit;
   if (says("unresolvable CDI devices"))
     return "generate the CDI specifications anew: nvidia-ctk cdi generate";
   if (says("untime specified nvidia") || says("unknown or invalid runtime name: nvidia"))

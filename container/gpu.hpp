@@ -42,6 +42,7 @@ struct GpuRoute {
   std::vector<std::string> names = {};   // as the mechanism calls them: CDI names, UUIDs, files
   std::vector<std::string> groups = {};  // numeric, of the device files
   std::string cause = {};                // why this mechanism
+  std::string remedy = {};  // nothing speaks for it either: what to do should it fail; "" = it does
 };
 // "CDI, nvidia.com/gpu=0: the engine lists these devices"
 std::string text_of(const GpuRoute& route);

@@ -204,6 +204,12 @@ std::set<std::string> services_alone(const campaign::Campaign& campaign,
   return names;
 }
 
+compose::Project planned_project(const campaign::Campaign& campaign, const campaign::Plan& plan) {
+  compose::LoadRequest request = load_request(campaign);
+  request.services = services_in_use(campaign, plan);
+  return compose::load_project(request).project;
+}
+
 compose::Project session_project(const campaign::Campaign& campaign,
                                  const campaign::Manifest& manifest) {
   compose::LoadRequest request = load_request(campaign);

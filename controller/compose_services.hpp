@@ -23,6 +23,8 @@ compose::Strings services_in_use(const campaign::Campaign& campaign, const campa
 std::set<std::string> services_alone(const campaign::Campaign& campaign,
                                      const campaign::Plan& plan);
 
+// The services in use as a plan has them, and all that those depend on. Throws ComposeError.
+compose::Project planned_project(const campaign::Campaign& campaign, const campaign::Plan& plan);
 // The project of a session: the services in use and all that those depend on. Throws ComposeError,
 // and CommandError(usage) with each difference where a service is not what the session began with.
 compose::Project session_project(const campaign::Campaign& campaign,

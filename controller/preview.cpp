@@ -1,10 +1,16 @@
 // The plan of a campaign file against the session that it would go on with. Reads only.
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
+#include "campaign/state/session_state.hpp"
+#include "controller/compose_services.hpp"
+#include "controller/errors.hpp"
+#include "controller/gpu/discover.hpp"
 #include "controller/selector.hpp"
 #include "controller/session.hpp"
 #include "controller/session_state.hpp"
+#include "controller/session_wishes.hpp"
 
 namespace controller {
 
@@ -81,6 +87,50 @@ std::vector<std::optional<double>> estimates(const campaign::Campaign& campaign,
   return seconds;
 }
 
+std::vector<gpu::Asked> gpu_wishes(const campaign::Campaign& campaign, const campaign::Plan& plan) {
+  std::optional<compose::Project> project;
+  if (!services_in_use(campaign, plan).empty()) project = planned_project(campaign, plan);
+  std::vector<gpu::Asked> wishes;
+  for (const campaign::Experiment& experiment : plan.experiments)
+    wishes.push_back(written_wish(campaign, experiment, project ? &*project : nullptr)
+                         .value_or(gpu::Asked{.experiment = experiment.name}));
+  return wishes;
+}
+
+std::optional<int> devices_of(const gpu::Asked& asked) {
+  using Kind = campaign::GpuWish::Kind;
+  if (asked.wish.kind == Kind::none) return 0;
+  if (asked.wish.kind == Kind::count) return asked.wish.count;
+  if (asked.wish.kind == Kind::ids) return static_cast<int>(asked.wish.ids.size());
+  return std::nullopt;
+}
+
+// What `up` would say of the GPUs of this host just now; "" = it would begin.
+std::string gpu_refusal(const campaign::Campaign& campaign, const std::vector<gpu::Asked>& asked,
+                        const campaign::Fold& fold) {
+  if (std::ranges::all_of(asked, [](const gpu::Asked& one) { return devices_of(one) == 0; }))
+    return "";
+  try {
+    const gpu::Inventory inventory = gpu::discover({});
+    const gpu::Grant grant =
+        gpu::grant_of(inventory.devices, gpu::grant_words(campaign::process_environment()));
+    gpu::allot({.wish = campaign.gpus,
+                .wait = campaign.gpus_wait,
+                .asked = asked,
+                .inventory = inventory,
+                .grant = grant,
+                .taken = taken_by_others(inventory, {}, fold)});
+  } catch (const CommandError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+// A session that is being run has its devices.
+bool is_being_run(const std::optional<SessionView>& view) {
+  return view && !campaign::lock_is_free(view->located.session.lock());
+}
+
 }  // namespace
 
 Preview preview(const campaign::Campaign& campaign, const UpOptions& options) {
@@ -111,10 +161,23 @@ Preview preview(const campaign::Campaign& campaign, const UpOptions& options) {
     apply_options(line, options, {&result.plan, &run, &state});
     result.runs.push_back(std::move(line));
   }
-  result.forecast =
-      campaign::forecast({.campaign = &campaign,
-                          .plan = &result.plan,
-                          .seconds = estimates(campaign, result.plan, view ? &fold : nullptr)});
+  std::vector<gpu::Asked> asked = gpu_wishes(campaign, result.plan);
+  campaign::ForecastRequest request{
+      .campaign = &campaign,
+      .plan = &result.plan,
+      .seconds = estimates(campaign, result.plan, view ? &fold : nullptr)};
+  for (const gpu::Asked& one : asked) request.gpus.push_back(devices_of(one));
+  result.forecast = campaign::forecast(request);
+  leave_out_done(asked, {.campaign = &campaign,
+                         .plan = &result.plan,
+                         .fold = &fold,
+                         .options = &options,
+                         .revised = !result.changes.empty()});
+  auto& warnings = result.campaign.warnings;
+  warnings.insert(warnings.end(), result.plan.warnings.begin(), result.plan.warnings.end());
+  if (is_being_run(view)) return result;
+  const std::string refusal = gpu_refusal(campaign, asked, fold);
+  if (!refusal.empty()) warnings.push_back("`up` would refuse this here and now: " + refusal);
   return result;
 }
 

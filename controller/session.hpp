@@ -52,7 +52,7 @@ struct PreviewRun {
   std::string why;
 };
 struct Preview {
-  campaign::Campaign campaign;
+  campaign::Campaign campaign;  // its warnings are those of the plan too, and of this host's GPUs
   campaign::Plan plan;
   campaign::Forecast forecast;
   std::vector<PreviewRun> runs;

@@ -13,9 +13,9 @@ namespace controller {
 
 namespace gpu {
 class Broker;
-struct Inventory;
+struct Allotment;
+struct Asked;
 struct Neighbours;
-struct Pool;
 }  // namespace gpu
 namespace telemetry {
 class Recorder;
@@ -50,10 +50,9 @@ class SessionRun {
   // session_devices.cpp: which GPUs the runs may have; what cannot be had is an error before
   // anything starts.
   void make_broker();
-  std::optional<campaign::GpuWish> gpu_wish_of(const campaign::Experiment& experiment) const;
-  std::vector<campaign::GpuWish> gpu_wishes() const;
-  std::set<std::uint32_t> experiments_to_run() const;
-  gpu::Pool gpu_pool(const gpu::Inventory& inventory);
+  void refuse_unsaid(const campaign::Experiment& experiment) const;
+  std::vector<gpu::Asked> gpu_wishes() const;
+  gpu::Allotment gpu_allotment(const std::vector<gpu::Asked>& asked);
   Task<std::vector<container::ContainerSummary>> containers_with_gpus();
   Task<gpu::Neighbours> device_neighbours();
   void begin_journal();

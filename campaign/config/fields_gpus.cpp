@@ -7,6 +7,7 @@ namespace campaign {
 namespace {
 
 constexpr int most_gpus = 1024;
+constexpr char ids_prefix[] = "ids:";
 
 std::optional<GpuWish> of_ids(const Value& list) {
   GpuWish wish{.kind = GpuWish::Kind::ids};
@@ -19,11 +20,24 @@ std::optional<GpuWish> of_ids(const Value& list) {
   return wish;
 }
 
+// "0,GPU-8f1e"
+std::optional<GpuWish> of_words(const std::string& list) {
+  GpuWish wish{.kind = GpuWish::Kind::ids};
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    if (end == at) return std::nullopt;
+    wish.ids.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return wish;
+}
+
 std::optional<GpuWish> of_text(const std::string& text) {
   using Kind = GpuWish::Kind;
   if (text == "auto") return GpuWish{.kind = Kind::automatic};
   if (text == "all") return GpuWish{.kind = Kind::all};
   if (text == "none") return GpuWish{.kind = Kind::none};
+  if (text.starts_with(ids_prefix)) return of_words(text.substr(sizeof ids_prefix - 1));
   GpuWish wish{.kind = Kind::count};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), wish.count);
   const bool number = error == std::errc() && end == text.data() + text.size();

@@ -17,8 +17,9 @@ struct GpuWish {
   bool operator==(const GpuWish&) const = default;
 };
 
-// `auto`, `all`, `none`, a count, `{ids: [...]}`, a bare list of ids; nullopt when it is none of
-// these. Whether a campaign or a run may say so is the caller's to check.
+// `auto`, `all`, `none`, a count, `{ids: [...]}`, a bare list of ids, as a word `ids:0,GPU-8f1e`;
+// nullopt when it is none of these. Whether a campaign or a run may say so is the caller's to
+// check.
 std::optional<GpuWish> gpu_wish(const Value& value);
 
 }  // namespace campaign

@@ -56,7 +56,7 @@ Json gpus_schema(const Field& field) {
                                {"properties", {{"ids", ids}}},
                                {"required", {"ids"}},
                                {"additionalProperties", false}},
-                          ids});
+                          Json{{"type", "string"}, {"pattern", "^ids:."}}, ids});
   if (field.choices.front() != "auto") any.push_back(Json{{"type", "integer"}, {"minimum", 0}});
   return Json{{"anyOf", any}};
 }

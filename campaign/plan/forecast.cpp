@@ -44,13 +44,20 @@ Forecast forecast(const ForecastRequest& request) {
   Forecast result{.runs = plan.runs.size(),
                   .gap_seconds = gap_seconds(*request.campaign, plan.runs)};
   result.adaptive_gaps = has_adaptive_gaps(*request.campaign, plan);
+  const auto add = [&](std::size_t experiment) {
+    const auto seconds = estimate(experiment);
+    const auto gpus = experiment < request.gpus.size() ? request.gpus[experiment] : 0;
+    result.run_seconds += seconds.value_or(0);
+    result.gpu_seconds += seconds.value_or(0) * gpus.value_or(0);
+    result.more_gpu_seconds |= !gpus || (*gpus > 0 && !seconds);
+  };
   for (const PlannedRun& run : plan.runs) {
     if (!estimate(run.experiment)) ++result.unknown_runs;
-    result.run_seconds += estimate(run.experiment).value_or(0);
+    add(run.experiment);
   }
   if (execution.pilot && !plan.runs.empty())
     for (std::size_t i = 0; i < plan.experiments.size(); ++i) {
-      result.run_seconds += estimate(i).value_or(0);
+      add(i);
       result.gap_seconds += config_gap(*request.campaign);
     }
   const int workers = std::max(execution.workers, 1);

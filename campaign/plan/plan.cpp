@@ -1,5 +1,6 @@
 #include "campaign/plan/plan.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -29,14 +30,50 @@ void check_service(const Campaign& campaign, const std::string& name, const std:
                   "the compose file has no service `" + name + "`" + did_you_mean(name, known));
 }
 
-void check_gpus(const Experiment& experiment, Notices& notices) {
-  const Value* gpus = experiment.config.find("gpus");
-  if (!gpus || gpus->is_null()) return;
-  const auto wish = gpu_wish(*gpus);
-  if (wish && wish->kind != GpuWish::Kind::automatic) return;
-  notices.problem(
-      gpus->origin(), "gpus",
-      "expected a count, a list of ids, {ids: [...]}, all or none, not " + shown(*gpus));
+// Two ids that no device of any host could both have.
+bool never_one_device(const std::string& one, const std::string& other) {
+  const auto is_index = [](const std::string& id) {
+    return id.find_first_not_of("0123456789:") == std::string::npos;
+  };
+  if (is_index(one) != is_index(other)) return false;
+  return is_index(one) ? one != other : !one.starts_with(other) && !other.starts_with(one);
+}
+
+std::string listed(const std::vector<std::string>& ids) {
+  std::string text;
+  for (const std::string& id : ids) text += (text.empty() ? "" : ", ") + id;
+  return text;
+}
+
+// What a run asks for of a campaign that cannot have it on any host; "" = it can.
+std::string contradiction(const GpuWish& campaigns, const GpuWish& runs) {
+  using Kind = GpuWish::Kind;
+  if (runs.kind == Kind::none) return "";
+  if (campaigns.kind == Kind::none) return "its runs ask for GPUs, and the campaign's are `none`";
+  if (campaigns.kind != Kind::ids) return "";
+  const std::string theirs = listed(campaigns.ids);
+  if (runs.kind == Kind::count && static_cast<std::size_t>(runs.count) > campaigns.ids.size())
+    return std::to_string(runs.count) + " are more than the campaign's: " + theirs;
+  for (const std::string& id : runs.ids)
+    if (std::ranges::all_of(campaigns.ids,
+                            [&](const std::string& its) { return never_one_device(id, its); }))
+      return "`" + id + "` is not among the campaign's: " + theirs;
+  return "";
+}
+
+void check_gpus(const Campaign& campaign, const Experiment& experiment, const Runner& runner,
+                Notices& notices) {
+  const Value* own = experiment.config.find("gpus");
+  if (own && own->is_null()) own = nullptr;
+  const auto wish = own ? gpu_wish(*own) : runner.gpus;
+  if (own && (!wish || wish->kind == GpuWish::Kind::automatic))
+    return notices.problem(
+        own->origin(), "gpus",
+        "expected a count, a list of ids, {ids: [...]}, all or none, not " + shown(*own));
+  const std::string why = wish ? contradiction(campaign.gpus, *wish) : "";
+  if (why.empty()) return;
+  const std::string key = own ? "gpus" : runner_key(campaign, experiment.backend) + ".gpus";
+  notices.problem(own ? own->origin() : place(campaign, key), key, why);
 }
 
 void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
@@ -49,7 +86,7 @@ void identify(const Campaign& campaign, Draft& draft, Notices& notices) {
                                        "`; give `runners." + experiment.backend + "` or `runner`";
     return notices.problem(draft.origin, "runners", what);
   }
-  check_gpus(experiment, notices);
+  check_gpus(campaign, experiment, *runner, notices);
   const std::string key = runner_key(campaign, experiment.backend);
   if (runner->type == RunnerType::compose) {
     check_service(campaign, runner->service, key, notices);

@@ -142,13 +142,16 @@ struct Forecast {
   std::size_t runs = 0;
   double run_seconds = 0;
   double gap_seconds = 0;
-  std::size_t unknown_runs = 0;  // runs of experiments without an estimate
-  bool adaptive_gaps = false;    // besides, of a length that nobody knows before
+  std::size_t unknown_runs = 0;   // runs of experiments without an estimate
+  bool adaptive_gaps = false;     // besides, of a length that nobody knows before
+  double gpu_seconds = 0;         // seconds of runs times their devices
+  bool more_gpu_seconds = false;  // besides, of runs whose length or devices nobody knows before
 };
 struct ForecastRequest {
   const Campaign* campaign;
   const Plan* plan;
   std::vector<std::optional<double>> seconds;  // per experiment
+  std::vector<std::optional<int>> gpus = {};   // the same: devices of a run; none = not known
 };
 Forecast forecast(const ForecastRequest& request);
 

@@ -208,8 +208,11 @@ std::string gpus_finding(const GpusReport& report) {
 Check check_gpu_route(const container::EngineInfo& engine, const GpuDevices& devices) {
   Check check{.name = "gpu route", .finding = "", .remedy = ""};
   try {
-    check.finding =
-        text_of(container::choose_gpu_route(engine, gpu_host(engine), container_devices(devices)));
+    const container::GpuRoute route =
+        container::choose_gpu_route(engine, gpu_host(engine), container_devices(devices));
+    check.verdict = route.remedy.empty() ? Verdict::ok : Verdict::warning;
+    check.finding = text_of(route);
+    check.remedy = route.remedy;
   } catch (const container::GpuRefusal& refusal) {
     const std::string text = refusal.what();
     check.verdict = Verdict::failure;

@@ -92,6 +92,18 @@ std::vector<std::pair<std::string, std::string>> unavailable_of(const Device& de
   return all;
 }
 
+// The same of the driver; it is NVIDIA's.
+std::vector<std::pair<std::string, std::string>> unavailable_of(const gpu::Inventory& inventory) {
+  const auto& devices = inventory.devices;
+  std::vector<std::pair<std::string, std::string>> all;
+  if (std::ranges::none_of(
+          devices, [](const Device& device) { return device.vendor == Device::Vendor::nvidia; }))
+    return all;
+  if (!inventory.driver_version) all.emplace_back("driver version", inventory.driver_version.why);
+  if (!inventory.cuda_version) all.emplace_back("CUDA version", inventory.cuda_version.why);
+  return all;
+}
+
 std::string places_text(const GpusReport& report) {
   std::string out;
   for (const Place& place : report.inventory.places)
@@ -109,6 +121,13 @@ std::string selection_text(const GpusReport& report) {
 template <class Value>
 Json or_null(const gpu::Reading<Value>& reading) {
   return reading ? Json(*reading) : Json(nullptr);
+}
+
+Json unavailable_versions(const gpu::Inventory& inventory) {
+  Json reasons = Json::object();
+  if (!inventory.driver_version) reasons["driver_version"] = inventory.driver_version.why;
+  if (!inventory.cuda_version) reasons["cuda_version"] = inventory.cuda_version.why;
+  return reasons;
 }
 
 Json or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
@@ -208,9 +227,10 @@ bool has_fault(const GpusReport& report) {
 }
 
 std::string versions_text(const gpu::Inventory& inventory) {
-  if (!inventory.driver_version) return "";
-  return "driver " + *inventory.driver_version +
-         (inventory.cuda_version ? ", CUDA " + *inventory.cuda_version : "");
+  std::vector<std::string> known;
+  if (inventory.driver_version) known.push_back("driver " + *inventory.driver_version);
+  if (inventory.cuda_version) known.push_back("CUDA " + *inventory.cuda_version);
+  return joined(known, ", ");
 }
 
 std::string gpus_text(const GpusReport& report) {
@@ -225,6 +245,8 @@ std::string gpus_text(const GpusReport& report) {
       if (device.parent.empty()) out += "GPU " + device.index + ": no " + name + ": " + why + "\n";
   if (const std::string versions = versions_text(report.inventory); !versions.empty())
     out += versions + "\n";
+  for (const auto& [name, why] : unavailable_of(report.inventory))
+    out += "no " + name + ": " + why + "\n";
   out += "grant: " +
          (report.grant_fault.empty()
               ? std::to_string(report.grant.devices.size()) + " of " +
@@ -246,6 +268,7 @@ std::string gpus_json(const GpusReport& report) {
                  {"not_granted", others},
                  {"driver_version", or_null(report.inventory.driver_version)},
                  {"cuda_version", or_null(report.inventory.cuda_version)},
+                 {"unavailable", unavailable_versions(report.inventory)},
                  {"places", places_json(report)}};
   if (!report.selection.empty())
     object["selection"] = {

@@ -39,6 +39,7 @@ struct RunArguments {
   bool local = false;
   std::vector<std::string> axes;  // K=V,V
   int cycles = 10;
+  std::string gpus;  // as the runner's `gpus`, "" = not said
   std::string save;  // file for the figures, "" = none
   std::vector<std::string> command;
 };

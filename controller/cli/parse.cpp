@@ -35,6 +35,7 @@ constexpr Setting settings[] = {
     {"--config-gap", "execution.config_gap_seconds", "wait between runs: seconds or 90s, 2m"},
     {"--cycle-gap", "execution.cycle_gap_seconds", "wait between cycles"},
     {"--overlap", "execution.overlap", "gap or always"},
+    {"--gpus", "gpus", "devices it may use: auto, all, none, ids:0,GPU-8f1e"},
     {"--strategy", "container.strategy",
      "of all runners: ephemeral, persistent or \"[ephemeral, persistent]\""},
 };
@@ -85,7 +86,7 @@ void add_file(CLI::App& app, FileArguments& source) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   add_text(app, "--results-dir", source.results_dir, "instead of io.results_dir")->type_name("DIR");
-  add_later_options(app, {"--gpus", "--metrics-file", "--allow-outside"});
+  add_later_options(app, {"--metrics-file", "--allow-outside"});
 }
 
 void add_selection(CLI::App& app, UpOptions& options) {
@@ -128,7 +129,7 @@ void add_run(CLI::App& app, Arguments& arguments) {
       ->type_name("N")
       ->capture_default_str();
   add_text(app, "--save", run.save, "write the figures as JSON")->type_name("FILE");
-  add_later_options(app, {"--gpus"});
+  add_text(app, "--gpus", run.gpus, "of a run: a count, all, none, ids:0,1")->type_name("GPUS");
   app.add_option_function<std::string>(
          "CONFIG",
          [](const std::string& word) {

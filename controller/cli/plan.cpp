@@ -8,10 +8,7 @@ namespace controller::cli {
 int plan_command(const Arguments& arguments, Console& console) {
   const PlanArguments& plan = arguments.plan;
   const campaign::Campaign campaign = load(arguments, plan.source);
-  PlanReport report{.preview = preview(campaign, plan.options), .explain = plan.explain};
-  report.preview.campaign.warnings.insert(report.preview.campaign.warnings.end(),
-                                          report.preview.plan.warnings.begin(),
-                                          report.preview.plan.warnings.end());
+  const PlanReport report{.preview = preview(campaign, plan.options), .explain = plan.explain};
   print_warnings(report.preview.campaign, arguments.global, console);
   if (plan.as == "docker") {
     for (const campaign::Experiment& experiment : report.preview.plan.experiments)

@@ -83,9 +83,18 @@ Json changes_json(const std::vector<campaign::PlanChange>& changes) {
   return list;
 }
 
-}  // namespace
+// "; 33 GPU-hours"
+std::string gpu_hours(const campaign::Forecast& forecast) {
+  constexpr double hour = 3600, tenth = 0.1;
+  if (forecast.gpu_seconds <= 0) return "";
+  const double hours = forecast.gpu_seconds / hour;
+  const std::string some = forecast.more_gpu_seconds ? "; at least " : "; ";
+  if (hours < tenth) return some + fixed(hours, 3) + " GPU-hours";
+  const double rounded = std::round(hours / tenth) * tenth;
+  return some + fixed(rounded, rounded == std::round(rounded) ? 0 : 1) + " GPU-hours";
+}
 
-std::string forecast_text(const campaign::Forecast& forecast) {
+std::string times_text(const campaign::Forecast& forecast) {
   const double total = forecast.run_seconds + forecast.gap_seconds;
   std::string line = plural(forecast.runs, "run");
   if (forecast.runs > 0 && forecast.unknown_runs == forecast.runs)
@@ -102,6 +111,12 @@ std::string forecast_text(const campaign::Forecast& forecast) {
     line += " (" + fixed(100 * forecast.gap_seconds / total, 0) + " %)";
   if (forecast.adaptive_gaps) line += " and adaptive ones besides";
   return line;
+}
+
+}  // namespace
+
+std::string forecast_text(const campaign::Forecast& forecast) {
+  return times_text(forecast) + gpu_hours(forecast);
 }
 
 std::string plan_text(const PlanReport& report, const Style& style) {
@@ -148,7 +163,9 @@ std::string plan_json(const PlanReport& report) {
         {"runs_of_unknown_length", forecast.unknown_runs},
         {"run_ms", unknown ? Json(nullptr) : Json(milliseconds(forecast.run_seconds))},
         {"gap_ms", milliseconds(forecast.gap_seconds)},
-        {"adaptive_gaps", forecast.adaptive_gaps}}},
+        {"adaptive_gaps", forecast.adaptive_gaps},
+        {"gpu_ms",
+         forecast.more_gpu_seconds ? Json(nullptr) : Json(milliseconds(forecast.gpu_seconds))}}},
   };
   return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -54,6 +54,7 @@ Value runner_of(const RunArguments& run, const RunPlaces& places) {
   Value::Map runner = {{"type", Value::string(run.image.empty() ? "local" : "docker")}};
   if (!run.image.empty()) runner.emplace_back("image", Value::string(run.image));
   runner.emplace_back("command", strings(run.command));
+  if (!run.gpus.empty()) runner.emplace_back("gpus", Value::plain_scalar(run.gpus));
   if (run.image.empty()) runner.emplace_back("workdir", Value::string(places.cwd));
   return Value::map(std::move(runner));
 }

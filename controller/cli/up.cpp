@@ -92,12 +92,13 @@ int print_session(SessionResult result, const Globals& global, Console& console)
 int up_command(const Arguments& arguments, Console& console) {
   const UpArguments& up = arguments.up;
   campaign::Campaign campaign = load(arguments, up.source);
-  print_warnings(campaign, arguments.global, console);
   if (up.dry_run) {
     const PlanReport report{.preview = preview(campaign, up.options), .explain = false};
+    print_warnings(report.preview.campaign, arguments.global, console);
     console.out << (arguments.global.json ? plan_json(report) : plan_text(report, console.style));
     return 0;
   }
+  print_warnings(campaign, arguments.global, console);
   ask_before_abandoning(up, campaign, console);
   SessionRequest request;
   request.campaign = std::move(campaign);

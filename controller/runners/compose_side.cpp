@@ -260,14 +260,15 @@ void ComposeSide::begin() {
   upkeep.parts = &parts_;
   upkeep.project = &project_;
   upkeep.request = {.project = &project_, .desired = options(), .note = parts_.note};
-  upkeep.request.desired.adjust = [told = std::make_shared<std::set<std::string>>(),
-                                   note = parts_.note](const compose::Service& service,
-                                                       container::ContainerSpec& spec) {
+  upkeep.request.desired.adjust = [told = std::make_shared<std::set<std::string>>(), this](
+                                      const compose::Service& service,
+                                      container::ContainerSpec& spec) {
     spec.restart = {};
-    if (container::without_gpus(spec) && told->insert(service.name).second)
-      note("service " + service.name +
-           " reserves GPUs and gets none: what runs depend on has no "
-           "lease; make it the `server` of the runs");
+    if (container::without_gpus(spec) && depended_on(service.name) &&
+        told->insert(service.name).second)
+      parts_.note("service " + service.name +
+                  " reserves GPUs and gets none: what runs depend on has no "
+                  "lease; make it the `server` of the runs");
     spec.labels[container::label::dependency] = service.name;
   };
   upkeep.request.choices = {.services = parts_.in_use,

@@ -134,6 +134,17 @@ TEST(Forecast, InGroupedTheCycleGapStandsWhereTheExperimentChanges) {
   EXPECT_DOUBLE_EQ(expected(with_gaps(Structure::grouped), {}).gap_seconds, 3 * 10 + 2 * 100);
 }
 
+TEST(Forecast, CountsSecondsOfDevicesWhereBothAreKnown) {
+  const Campaign campaign = with_gaps(Structure::shuffled);
+  const Plan plan = make_plan(campaign);
+  const Forecast known = forecast({&campaign, &plan, {10, 20, std::nullopt}, {1, 2, 0}});
+  EXPECT_DOUBLE_EQ(known.gpu_seconds, 2 * (10 * 1 + 20 * 2));
+  EXPECT_FALSE(known.more_gpu_seconds);
+  EXPECT_TRUE(forecast({&campaign, &plan, {10, 20, 30}, {1, 2, std::nullopt}}).more_gpu_seconds);
+  EXPECT_TRUE(forecast({&campaign, &plan, {10, std::nullopt, 30}, {1, 2, 0}}).more_gpu_seconds);
+  EXPECT_EQ(expected(campaign, {10, 20, 30}).gpu_seconds, 0);
+}
+
 TEST(Forecast, AShorterCycleGapChangesNothing) {
   Campaign campaign = with_gaps(Structure::interleaved);
   campaign.execution.cycle_gap_seconds = 5;

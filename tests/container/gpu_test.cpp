@@ -87,6 +87,15 @@ TEST(GpuRoute, RequestsComeBeforeTheRuntimeWhereTheHookIsThere) {
   EXPECT_EQ(choose_gpu_route(docker(), {}, {first}).mechanism, Mechanism::device_requests);
 }
 
+TEST(GpuRoute, WhereNothingSpeaksForTheLastMechanismItHasARemedy) {
+  EngineInfo engine = docker();
+  EXPECT_EQ(choose_gpu_route(engine, {}, {first}).remedy,
+            gpu_remedy("could not select device driver"));
+  EXPECT_EQ(choose_gpu_route(engine, {.nvidia_hook = true}, {first}).remedy, "");
+  engine.runtimes = {"nvidia"};
+  EXPECT_EQ(choose_gpu_route(engine, {}, {first}).remedy, "");
+}
+
 TEST(GpuRoute, PodmanTakesCdiOrIsRefusedForItWouldIgnoreTheRest) {
   const GpuHost host{.cdi_devices = {"nvidia.com/gpu=all", "nvidia.com/gpu=0"},
                      .nvidia_hook = true};

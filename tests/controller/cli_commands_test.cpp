@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "campaign/config/loader.hpp"
 #include "controller/cli/commands.hpp"
 #include "controller/cli/parse.hpp"
+#include "controller/cli/run_document.hpp"
 #include "controller/errors.hpp"
 #include "tests/support/controller/cli_fixture.hpp"
 
@@ -64,6 +66,28 @@ TEST(Parse, OptionsOfUpBecomeSettingsInTheirOrder) {
     EXPECT_EQ(std::count(sets.begin(), sets.end(), set), 1) << set;
 }
 
+TEST(Parse, GpusAreTheCampaignsOrOfAdHocRunsTheRunners) {
+  const cli::Parsed up = cli::parse({"up", "c.yaml", "--gpus", "ids:0,GPU-8f1e"});
+  EXPECT_EQ(up.arguments.up.source.sets, std::vector<std::string>{"gpus=ids:0,GPU-8f1e"});
+  const cli::Parsed plan = cli::parse({"plan", "c.yaml", "--gpus", "none"});
+  EXPECT_EQ(plan.arguments.plan.source.sets, std::vector<std::string>{"gpus=none"});
+  EXPECT_EQ(cli::parse({"validate", "c.yaml", "--gpus", "all"}).arguments.validate.sets.size(), 1U);
+  EXPECT_EQ(cli::parse({"run", "--gpus", "2", "--", "a"}).arguments.run.gpus, "2");
+}
+
+TEST(RunDocument, GpusAreTheRunners) {
+  const auto wish = [](const std::string& gpus) {
+    const campaign::Value document =
+        cli::run_document({.gpus = gpus, .command = {"true"}}, {.cwd = "/", .folder = "/tmp/x"});
+    return campaign::decode_campaign(document, "/x.yaml").runner->gpus;
+  };
+  EXPECT_EQ(wish("2")->count, 2);
+  EXPECT_EQ(wish("none")->kind, campaign::GpuWish::Kind::none);
+  EXPECT_EQ(wish("ids:0,GPU-8f1e")->ids, (std::vector<std::string>{"0", "GPU-8f1e"}));
+  EXPECT_FALSE(wish(""));
+  EXPECT_THROW(wish("auto"), campaign::ConfigError);
+}
+
 TEST(Parse, WatchTakesSecondsOrTheCampaign) {
   EXPECT_EQ(cli::parse({"status", "--watch"}).arguments.status.watch, 2);
   EXPECT_EQ(cli::parse({"status", "x", "--watch", "0.5"}).arguments.status.watch, 0.5);
@@ -85,7 +109,7 @@ TEST(Parse, DownTakesVolumesAlong) {
 }
 
 TEST(Parse, WhatComesLaterIsRefusedByName) {
-  for (const char* option : {"--gpus", "--metrics-file", "--allow-outside"})
+  for (const char* option : {"--metrics-file", "--allow-outside"})
     EXPECT_EQ(usage_error({"up", "c.yaml", option, "1"}),
               std::string(option) + " is not supported yet");
   EXPECT_NE(usage_error({"run", "one.yaml"}).find("not supported yet"), std::string::npos);
@@ -130,6 +154,28 @@ TEST(Commands, ValidateGivesEveryErrorWithItsPlace) {
   const Outcome json = campaignctl(folder.path(), {"validate", "c.yaml", "--json"});
   EXPECT_EQ(json.code, 2);
   EXPECT_EQ(nlohmann::json::parse(json.out)["errors"][1]["line"], 6);
+}
+
+TEST(Commands, PlanAndDryRunWarnWhereUpWouldBeRefusedItsGpus) {
+  const Folder folder;
+  folder.write("c.yaml", std::string(quick) + "gpus: all\n");
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  const std::vector<std::string> asks = {"--set", "runner.gpus=1"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), asks.begin(), asks.end());
+    return campaignctl(folder.path(), words);
+  };
+  const Outcome planned = with({"plan", "c.yaml"}), dry = with({"up", "c.yaml", "--dry-run"}),
+                refused = with({"up", "c.yaml"});
+  unsetenv("CUDA_VISIBLE_DEVICES");
+  EXPECT_EQ(planned.code, 0);
+  EXPECT_EQ(planned.err, dry.err);
+  const auto at = planned.err.find("`up` would refuse this here and now: ");
+  ASSERT_NE(at, std::string::npos) << planned.err;
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_NE(refused.err.find(planned.err.substr(planned.err.find(": ", at) + 2)), std::string::npos)
+      << refused.err;
+  EXPECT_EQ(campaignctl(folder.path(), {"plan", "c.yaml"}).err, "");
 }
 
 TEST(Commands, PlanAndDryRunPrintTheSameAndChangeNothing) {

@@ -79,6 +79,19 @@ TEST(GpusReport, JsonHasTheGrantAndWhatIsUnknownIsNull) {
   EXPECT_EQ(json["places"].at(0)["answer"], "devices");
 }
 
+TEST(GpusReport, AVersionThatCannotBeReadSaysWhyAndTheOtherStands) {
+  const NvmlScript script(std::string(three_gpus) + "error nvmlSystemGetDriverVersion * 999\n");
+  const Folder leases;
+  const GpusReport report = gpus_report(request(leases, "0"));
+  const std::string why = "nvmlSystemGetDriverVersion: ";
+  EXPECT_THAT(gpus_text(report), HasSubstr("\nCUDA 12.4\nno driver version: " + why));
+  const auto json = nlohmann::json::parse(gpus_json(report));
+  EXPECT_TRUE(json["driver_version"].is_null());
+  EXPECT_EQ(json["cuda_version"], "12.4");
+  EXPECT_THAT(json["unavailable"]["driver_version"].get<std::string>(), HasSubstr(why));
+  EXPECT_FALSE(json["unavailable"].contains("cuda_version"));
+}
+
 TEST(GpusReport, WithoutGpusItSaysEachPlaceThatWasLookedAt) {
   const Folder leases;
   GpusRequest asked = request(leases, "");

@@ -28,6 +28,19 @@ TEST(Forecast, LastLineSaysRunsTimeAndShareOfGaps) {
             "2 runs, 40 s; gaps 10 s (25 %) and adaptive ones besides");
 }
 
+TEST(Forecast, GpuHoursAreTheLastWordsWhereSomeAreKnown) {
+  const auto words = [](double hours, bool more) {
+    const std::string text = forecast_text(
+        {.runs = 1, .run_seconds = 40, .gpu_seconds = hours * 3600, .more_gpu_seconds = more});
+    return text.substr(text.rfind(';') + 2);
+  };
+  constexpr bool all = false, some = true;
+  EXPECT_EQ(words(0, all), "no gaps");
+  EXPECT_EQ(words(33, all), "33 GPU-hours");
+  EXPECT_EQ(words(5.46, all), "5.5 GPU-hours");
+  EXPECT_EQ(words(0.012, some), "at least 0.012 GPU-hours");
+}
+
 PlanReport sample_plan() {
   PlanReport report;
   report.preview.plan = testing::sample_view().manifest.plan;
@@ -57,6 +70,7 @@ TEST(Plan, JsonHasRunsInOrderAndUnknownIsNull) {
   EXPECT_EQ(json["runs"][1]["run_id"], "l9.c01");
   EXPECT_EQ(json["runs"][1]["action"], "run");
   EXPECT_TRUE(json["forecast"]["run_ms"].is_null());
+  EXPECT_EQ(json["forecast"]["gpu_ms"], 0);
   EXPECT_EQ(json["experiments"][1]["axes"]["level"], 9);
   EXPECT_FALSE(json["experiments"][1].contains("provenance"));
 }

@@ -99,6 +99,51 @@ def who_does_not_want_to_wait_fails_or_pauses_and_says_who_holds_it():
 
 
 @checks.statement
+def auto_waits_for_what_others_hold_where_a_gpus_wait_is_written():
+    held = {"gpus_wait": {"for": "1h"}}
+    for script, gpus, count in ((device(0), 1, 1), (device(0) + device(1), 2, 2)):
+        with campaign(task=WAITS, gpus={"ids": [0]}, script=script, name="holder") as holder:
+            holder.start_up()
+            begun(holder)
+            with campaign(held, gpus=gpus, script=script, name="waits") as waits:
+                waits.start_up()
+                waits.wait("its wait", lambda: "campaign holder" in waits.waits())
+                assert "auto: all of the grant" in waits.said() and "0: leased by" in waits.said(), waits.said()
+                assert not waits.events("claimed")
+                go(holder)
+                assert holder.ended(holder.started[0]) == 0 and waits.ended(waits.started[0]) == 0, waits.said()
+                assert len(waits.run_records()[0]["gpus"]) == count
+
+
+@checks.statement
+def auto_pauses_when_the_wait_is_over_and_without_one_says_what_to_write():
+    with campaign(task=WAITS, gpus=1, script=device(0), name="holder") as holder:
+        holder.start_up()
+        begun(holder)
+        with campaign({"gpus_wait": {"for": "1s", "then": "pause"}}, script=device(0), name="pauses") as pauses:
+            text = pauses.up(expect=5)
+            assert "campaign holder" in text, text
+            assert not pauses.events("claimed"), "a pause costs no attempt"
+        with campaign(script=device(0), name="refused") as refused:
+            planned = refused.run("plan", refused.file)
+            text = refused.up(expect=3)
+            for words in ("s1: its runs ask", "campaign holder", "`gpus_wait: {for: 30m}`", "`gpus: all`", "`gpus: none`"):
+                assert words in text and words in planned, (words, text, planned)
+        go(holder)
+        assert holder.ended(holder.started[0]) == 0
+
+
+@checks.statement
+def doctor_warns_of_a_route_that_nothing_speaks_for():
+    with campaign() as one:
+        text = one.run("doctor", expect=None)
+        route = next(line for line in text.splitlines() if "gpu route" in line)
+        doubtful = "neither a CDI name of these devices nor a runtime" in route
+        assert route.startswith("warning" if doubtful else "ok"), text
+        assert ("install the NVIDIA container toolkit" in text) == doubtful, text
+
+
+@checks.statement
 def auto_leaves_out_what_somebody_works_on():
     with campaign(script=device(0) + device(1) + "process 0 pid=999999999 memory=1000000\n") as one:
         text = one.up()

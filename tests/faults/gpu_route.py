@@ -440,8 +440,20 @@ class ComposedGpus(GpuCampaign, Composed):
 @checks.statement
 def a_reservation_of_a_service_becomes_the_leased_ones():
     with ComposedGpus({"ids": [1]}) as one:
-        one.up()
+        text = one.up()
+        assert "service work reserves GPUs" not in text, text
         assert inside(one) == {"s1.c01": ["cuda=0", f"nvidia={uuid(1)}", f"gpus={uuid(1)}", "nvidia1"]}, inside(one)
+
+
+@checks.statement
+def only_a_service_that_runs_depend_on_is_told_to_get_none():
+    reserved = {"resources": {"reservations": {"devices": [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]}}}
+    with ComposedGpus({"ids": [1]}) as one:
+        one.compose_file({"services": {"db": {"deploy": reserved},
+                                       "work": {"depends_on": {"db": {"condition": "service_healthy"}}}}})
+        text = one.up()
+        assert "service db reserves GPUs and gets none" in text, text
+        assert "service work reserves GPUs" not in text, text
 
 
 @checks.statement
