@@ -84,8 +84,9 @@ std::optional<GpuWish> gpu_wish(const Value& value) {
 
 Field pool_field() {
   Field field = row({FieldType::gpus, "gpus",
-                     "devices the campaign may use: `auto`, the free ones of what is granted here; "
-                     "`all` of it; `none`; `{ids: [...]}`"},
+                     "devices the campaign may use: `auto`, the free ones of what is granted here, "
+                     "with a `gpus_wait` all of it where those are not enough; `all` of it; "
+                     "`none`; `{ids: [...]}`, as a word `ids:0,1`"},
                     store_pool);
   field.choices = {"auto", "all", "none"};
   return std::move(field).otherwise("auto").like("{ids: [0, GPU-8f1e]}");
