@@ -88,7 +88,7 @@ def one_that_never_becomes_ready_has_a_deadline_and_tells_its_last_lines():
     with made(**merged(server, {"execution": {"retries": {"infra": 0}}})) as campaign:
         text = campaign.up(expect=1)
         assert "was not ready after 2 s" in text and "loading the model" in text, text[-2000:]
-        assert "server.ready.http: Connection refused" in text, text[-2000:]
+        assert "server.ready.http: 127.0.0.1:8000 is not ready: Connection refused" in text, text[-2000:]
         records = failed(campaign)
         assert {r["class"] for r in records.values()} == {"infra"}, records
         log = campaign.results() / "attempts/s1.c01.a1/server.stdout.log"
@@ -106,7 +106,7 @@ def waits_in_vain(expected, **ready):
 
 
 for name, (expected, check) in {
-    "status": ("server.ready.http: the answer is HTTP/1.1 404 Not Found", {"http": ":8000/nosuch"}),
+    "status": ("server.ready.http: 127.0.0.1:8000 is not ready: the answer is HTTP/1.1 404", {"http": ":8000/nosuch"}),
     "code": ("server.ready.exec ended with exit code 3: not yet", {"exec": ["sh", "-c", "echo not yet; exit 3"]}),
     "command": ("nosuchcheck", {"exec": ["nosuchcheck"]}),
     "log": ("is like '^never$' (server.ready.log)", {"log": "^never$"}),
