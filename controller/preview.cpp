@@ -105,13 +105,15 @@ std::optional<int> devices_of(const gpu::Asked& asked) {
   return std::nullopt;
 }
 
+constexpr double look_within = 2;  // seconds: it is advice, not a condition
+
 // What `up` would say of the GPUs of this host just now; "" = it would begin.
 std::string gpu_refusal(const campaign::Campaign& campaign, const std::vector<gpu::Asked>& asked,
                         const campaign::Fold& fold) {
   if (std::ranges::all_of(asked, [](const gpu::Asked& one) { return devices_of(one) == 0; }))
     return "";
   try {
-    const gpu::Inventory inventory = gpu::discover({});
+    const gpu::Inventory inventory = gpu::discover({.patience = look_within});
     const gpu::Grant grant =
         gpu::grant_of(inventory.devices, gpu::grant_words(campaign::process_environment()));
     gpu::allot({.wish = campaign.gpus,
@@ -120,7 +122,7 @@ std::string gpu_refusal(const campaign::Campaign& campaign, const std::vector<gp
                 .inventory = inventory,
                 .grant = grant,
                 .taken = taken_by_others(inventory, {}, fold)});
-  } catch (const CommandError& error) {
+  } catch (const std::exception& error) {
     return error.what();
   }
   return "";

@@ -248,7 +248,8 @@ class Recovery {
                                                        .finished_utc = record->finished_utc,
                                                        .started_utc = record->started_utc,
                                                        .stages = record->stages,
-                                                       .resumed = true});
+                                                       .resumed = true,
+                                                       .invalid = record->invalid_reason});
   }
 
   const RecoveryInput& input_;

@@ -45,6 +45,7 @@ class SessionRun {
   bool uses_containers() const;
   // Images as the runs will name them, each with its pull policy.
   std::map<std::string, campaign::PullPolicy> images() const;
+  std::map<std::string, std::string> builds() const;
   void connect();
   void take_image_identities();
   // session_devices.cpp: which GPUs the runs may have; what cannot be had is an error before

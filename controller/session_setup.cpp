@@ -75,6 +75,14 @@ std::map<std::string, campaign::PullPolicy> SessionRun::images() const {
   return names;
 }
 
+std::map<std::string, std::string> SessionRun::builds() const {
+  std::map<std::string, std::string> commands;
+  if (project_)
+    for (const auto& [name, service] : project_->services)
+      if (!service.build_command.empty()) commands.emplace(service.image, service.build_command);
+  return commands;
+}
+
 void SessionRun::connect() {
   if (!uses_containers()) return;
   if (!services_in_use(state_.campaign, state_.manifest.plan).empty())
@@ -96,6 +104,7 @@ void SessionRun::connect() {
                     .state_folder = state_.located.session.lock().parent_path(),
                     .uid = state_.manifest.uid,
                     .images = images(),
+                    .builds = builds(),
                     .note = [this](const std::string& line) { request_.progress->note(line); }}));
   take_image_identities();
   // What an abandoned session left goes first: it may have the project's names, and GPUs.

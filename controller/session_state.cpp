@@ -314,12 +314,13 @@ std::vector<campaign::Event> reopening(const campaign::Fold& fold, const std::st
 }
 
 void finish_superseding(const OpenState& state) {
-  const std::map<std::string, std::string> hashes = planned_hashes(state.manifest.plan);
+  std::map<std::string, std::string> hashes;  // of all runs: only once one is to be looked at
   for (const std::string& run : runs_in_raw(state)) {
     const campaign::RunState& known = state.fold.run(run);
     if (known.phase != campaign::RunPhase::pending) continue;
     const auto record = campaign::accepted_record(state.results, run);
     if (!record) continue;
+    if (hashes.empty()) hashes = planned_hashes(state.manifest.plan);
     const auto planned = hashes.find(run);
     const bool changed = planned != hashes.end() && planned->second != record->hash;
     const bool reopened = record->attempt <= known.attempt && record->attempt != known.released;

@@ -291,10 +291,11 @@ std::vector<Field> container_rows() {
           store_user)
           .otherwise("host")
           .like("\"1000:1000\""),
-      container_row({FieldType::volumes, "volumes",
-                     "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path that is there, else a "
-                     "named volume"},
-                    store_volumes)
+      container_row(
+          {FieldType::volumes, "volumes",
+           "SOURCE:TARGET[:ro]; a SOURCE with `/` or `.` is a path that is there, or is made "
+           "where it has placeholders, else a named volume"},
+          store_volumes)
           .filled()
           .like("[\"./data:/data:ro\"]"),
       container_row({FieldType::tmpfs, "tmpfs", "paths inside, with mount options after a colon"},

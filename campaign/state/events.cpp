@@ -115,6 +115,7 @@ void members(V& visit, T& e) {
   attempt(visit, e);
   times(visit, e);
   visit("resumed", e.resumed);
+  visit("invalid", e.invalid);
 }
 template <class V, Like<event::Failed> T>
 void members(V& visit, T& e) {

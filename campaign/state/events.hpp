@@ -111,6 +111,7 @@ struct Completed {
   double started_utc = 0;
   std::map<std::string, double> stages;  // stage -> seconds
   bool resumed = false;
+  std::string invalid;  // why its figures do not count; "" = they do
 };
 struct Failed {
   std::string run;

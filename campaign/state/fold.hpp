@@ -60,9 +60,9 @@ struct RunState {
   double duration = 0;
   double verification = 0;  // seconds of the collect stage
   double retry_not_before_utc = 0;
-  GapEnd gap;  // of the attempt that is running
-  std::string message;
-  bool done() const;  // completed, aggregated, skipped, or failed with no attempts left
+  GapEnd gap;           // of the attempt that is running
+  std::string message;  // why it failed or was skipped; of a completed one why it does not count
+  bool done() const;    // completed, aggregated, skipped, or failed with no attempts left
 
   // What apply() needs so that the order of arrival does not matter.
   int released = 0;              // the attempt above `attempt` that was given back unused; 0 = none

@@ -313,6 +313,7 @@ void apply_to_run(const RunChange& change, const event::Completed& e) {
   run.cls = FailureClass::none;
   run.exit_known = true;
   run.resumed = run.resumed || e.resumed;
+  run.message = e.invalid;
   take_times(run, e);
 }
 

@@ -29,7 +29,6 @@ std::vector<StatusReport> reports(const Arguments& arguments) {
     const SessionView view = read_session(located);
     Observation seen = look(view);
     seen.with_runs = arguments.status.runs;
-    if (seen.with_runs) seen.invalid = invalid_runs(view);
     found.push_back(make_status(seen));
   }
   return found;

@@ -104,10 +104,9 @@ RunFigures run_figures(const Observation& seen, const campaign::PlannedRun& plan
       .experiment = seen.view->manifest.plan.experiments[planned.experiment].name,
       .state = campaign::name_of(state.phase),
       .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
-      .invalid = "",
+      .invalid = completed(state) ? state.message : "",
       .cycle = planned.cycle,
       .attempt = state.attempt};
-  if (const auto why = seen.invalid.find(id); why != seen.invalid.end()) run.invalid = why->second;
   if (state.claimed_utc > 0)
     run.queue_wait = time_between(seen.view->fold.started_utc, state.claimed_utc);
   const bool ended = completed(state) || state.phase == RunPhase::failed;
@@ -309,15 +308,6 @@ Observation look(const SessionView& view) {
           .held = !campaign::lock_is_free(view.located.session.lock()),
           .host = host.data(),
           .utc = campaign::system_clock().utc()};
-}
-
-std::map<std::string, std::string> invalid_runs(const SessionView& view) {
-  std::map<std::string, std::string> invalid;
-  for (const campaign::RunRecord& record : read_records(view).records)
-    if (record.state == "completed" && !record.valid)
-      invalid[record.run] =
-          record.invalid_reason.empty() ? "no reason recorded" : record.invalid_reason;
-  return invalid;
 }
 
 }  // namespace controller::cli

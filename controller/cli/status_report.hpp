@@ -67,14 +67,11 @@ struct Observation {
   std::string host;   // where we look from
   double utc = 0;
   bool with_runs = false;
-  std::map<std::string, std::string> invalid = {};  // completed runs that do not count -> why
 };
 StatusReport make_status(const Observation& observation);
 
 // Heartbeats, lock and clock of this moment.
 Observation look(const SessionView& view);
-// What `with_runs` is to say beyond the journal: reads every run's record.
-std::map<std::string, std::string> invalid_runs(const SessionView& view);
 
 struct StatusParts {
   bool runs = false, workers = false;

@@ -19,10 +19,13 @@ bool failed(const ProcessEnding& ending) {
 
 }  // namespace
 
-void need_bind_sources(const Payload& payload) {
-  for (const campaign::Volume& volume : payload.volumes) {
+void need_bind_sources(const campaign::Runner& runner, const Payload& payload) {
+  for (std::size_t i = 0; i < runner.volumes.size(); ++i) {
+    const campaign::Volume& volume = payload.volumes.at(i);
     std::error_code error;
     if (!volume.source.starts_with('/') || fs::exists(volume.source, error)) continue;
+    const bool of_this_run = volume.source != runner.volumes[i].source;
+    if (of_this_run && fs::create_directories(volume.source, error)) continue;
     throw PrepareError(campaign::FailureClass::config,
                        "volumes: " + volume.source + ", which is to be " + volume.target +
                            " inside, " +
@@ -56,7 +59,7 @@ Task<> DockerRunner::conclude(Attempt& attempt) {
 
 Task<> DockerRunner::prepare_now(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, container_view(attempt));
-  need_bind_sources(payload);
+  need_bind_sources(*attempt.runner, payload);
   if (is_service(attempt)) co_await parts_.compose->bring_up(attempt);
   if (parts_.servers) co_await parts_.servers->prepare(attempt);
   co_await create(attempt, payload);

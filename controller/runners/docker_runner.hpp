@@ -18,8 +18,9 @@ struct DockerRunnerParts {
 };
 
 // Every path of this host that a volume names must be there: what a typing error would make is
-// empty, and would be measured. Throws PrepareError(config) that names one that is not.
-void need_bind_sources(const Payload& payload);
+// empty, and would be measured. Throws PrepareError(config) that names one that is not. One that
+// placeholders fill in is made: nobody could make those of every run ahead.
+void need_bind_sources(const campaign::Runner& runner, const Payload& payload);
 
 class DockerRunner : public Runner {
  public:

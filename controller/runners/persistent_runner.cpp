@@ -133,7 +133,7 @@ PersistentRunner::Wanted PersistentRunner::wanted(const Attempt& attempt) const 
 
 Task<> PersistentRunner::prepare(Attempt& attempt) {
   const Payload payload = resolve_payload(parts_.payload, attempt, shared_view(attempt));
-  need_bind_sources(payload);
+  need_bind_sources(*attempt.runner, payload);
   lay_out_shared(parts_.results, attempt);
   if (is_service(attempt)) co_await away_or(parts_.compose->bring_up(attempt));
   if (parts_.servers) co_await away_or(parts_.servers->prepare(attempt));
@@ -185,7 +185,7 @@ Task<> PersistentRunner::tell_of_its_container(Attempt& attempt) {
       co_return;
     }
     if (parts_.cancelled()) co_return;
-    co_await parts_.wake->wait(end_look_every);
+    co_await container::sleep_for(end_look_every);
   }
 }
 
@@ -198,7 +198,7 @@ Task<> PersistentRunner::end_with_its_run(Held& held) {
     if (!held.container->serving() || held.container->incarnation() != before) break;
     const container::Ending seen = co_await container::look(*parts_.engine, id);
     if (seen.kind != container::Ending::Kind::running) held.container->tell_end(id);
-    co_await parts_.wake->wait(end_look_every);
+    co_await container::sleep_for(end_look_every);
   }
   held.lost_run = false;
 }

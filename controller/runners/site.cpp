@@ -46,6 +46,9 @@ Task<container::ImageInfo> resolve_image(const SiteRequest& request, const std::
   if (policy == campaign::PullPolicy::never)
     throw environment_error("image " + name +
                             " is not on the engine, and `pull: never` forbids to pull it");
+  const auto build = request.builds.find(name);
+  if (build != request.builds.end() && policy != campaign::PullPolicy::always)
+    throw environment_error("image " + name + " is not on the engine: build it: " + build->second);
   request.note("pulling " + name);
   std::string reason;
   try {

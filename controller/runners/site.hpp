@@ -31,6 +31,7 @@ struct SiteRequest {
   std::filesystem::path state_folder;  // of the campaign: <state_dir>/<campaign_id>
   std::string uid;                     // of the campaign, for labels
   std::map<std::string, campaign::PullPolicy> images;
+  std::map<std::string, std::string> builds;  // image -> the command that makes it: not pulled
   std::function<void(const std::string&)> note;
 };
 

@@ -299,7 +299,8 @@ class CollectStage : public Stage {
                                      .finished_utc = attempt.ending.finished_utc,
                                      .started_utc = attempt.ending.started_utc,
                                      .stages = std::move(stages),
-                                     .resumed = attempt.resumed});
+                                     .resumed = attempt.resumed,
+                                     .invalid = attempt.invalid_reason});
     else if (attempt.cls == FailureClass::interrupted)
       context.ledger->append(
           campaign::event::Interrupted{.run = attempt.run,

@@ -111,15 +111,14 @@ TEST(Status, AWorkerWithoutARunHasTheGpusOfItsLast) {
 }
 
 TEST(Status, ARunWhoseFiguresDoNotCountIsListedAsInvalid) {
-  const SessionView view = testing::sample_view();
-  const StatusReport made =
-      make_status({.view = &view,
-                   .beats = {beat(1022)},
-                   .held = true,
-                   .host = "here",
-                   .utc = 1022,
-                   .with_runs = true,
-                   .invalid = {{"l9.c01", "contaminated: throttled (hw_thermal)"}}});
+  SessionView view = testing::sample_view();
+  view.fold.runs["l9.c01"].message = "contaminated: throttled (hw_thermal)";
+  const StatusReport made = make_status({.view = &view,
+                                         .beats = {beat(1022)},
+                                         .held = true,
+                                         .host = "here",
+                                         .utc = 1022,
+                                         .with_runs = true});
   const std::string text = status_text(made, {.runs = true}, {});
   EXPECT_NE(text.find("l9.c01  completed, invalid "), std::string::npos) << text;
   const auto runs = nlohmann::json::parse(status_json(made, {.runs = true}))["runs"];

@@ -70,7 +70,6 @@ TEST_F(RunnerKeys, ImageUserKeepsTheImagesHome) {
 
 TEST_F(RunnerKeys, VolumesAreMountedAsWritten) {
   run_.write("in/data", "input\n");
-  std::filesystem::create_directories(run_.folder() / "made/one");
   const std::string out = output_of({.keys = R"(network: none
 volumes: ["./in:/in:ro", "./made/{experiment}:/made", "campaignctl-test-volume:/named"])",
                                      .script = R"(cat /in/data

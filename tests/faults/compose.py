@@ -381,6 +381,14 @@ def a_project_of_somebody_else_is_refused_and_left_alone():
 
 
 @checks.statement
+def an_image_that_is_to_be_built_is_not_pulled():
+    with Composed(services={"work": {"image": "campaignctl-not-built:1", "build": "."}}, name="unbuilt") as campaign:
+        said = campaign.up(expect=3)
+        assert "campaignctl-not-built:1 is not on the engine: build it: docker build -t" in said, said
+        assert "pulling" not in said, said
+
+
+@checks.statement
 def workers_share_what_they_depend_on():
     with Composed(merged(BOTH, {"execution": {"workers": 2}}), name="workers") as campaign:
         campaign.up()

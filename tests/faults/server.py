@@ -98,7 +98,7 @@ def one_that_never_becomes_ready_has_a_deadline_and_tells_its_last_lines():
 
 
 def waits_in_vain(expected, **ready):
-    serving = with_server(ready={"http": None, "timeout": "1s", **ready})
+    serving = with_server(ready={"http": None, "timeout": "3s", **ready})
     with made(axes={"size": [1]}, **merged(serving, {"execution": {"retries": {"infra": 0}}})) as campaign:
         text = campaign.up(expect=1)
         assert expected in text, text[-2000:]

@@ -238,7 +238,9 @@ class Example(unittest.TestCase):
         def campaignctl(*words):
             command = [os.environ["CAMPAIGNCTL"], *words, str(ROOT / "examples/gpu-backends/campaign.yaml")]
             done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            without_gpus = "warning: `up` would refuse this here and now: "  # as most machines are
+            self.assertTrue(done.stderr == "" or done.stderr.startswith(without_gpus), done.stderr)
             return done.stdout
 
         runs = json.loads(campaignctl("--json", "plan"))["runs"]
