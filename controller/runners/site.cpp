@@ -106,6 +106,16 @@ std::map<std::string, std::string> orphan_labels(const SiteRequest& request) {
       {container::label::lock, fs::absolute(request.state_folder / "controller.lock").string()}};
 }
 
+constexpr char glance_mark[] = "-glance-";
+
+// Those of controllers that died while they looked: their lock is the one that we hold.
+Task<> remove_dead_glances(const SiteRequest& request) {
+  std::map<std::string, std::string> labels = orphan_labels(request);
+  labels.erase(container::label::uid);
+  for (const container::ContainerSummary& one : co_await request.engine->list(labels))
+    if (one.name.find(glance_mark) != one.name.npos) co_await request.engine->remove(one.id, true);
+}
+
 // A container that is created and never started shows what the engine sees below our folder, and
 // the image's passwd file.
 struct Glance {
@@ -115,7 +125,7 @@ Task<Glance> glance(const SiteRequest& request, const container::ImageInfo& imag
                     const fs::path& folder) {
   container::Engine& engine = *request.engine;
   container::ContainerSpec spec;
-  spec.name = "cctl-" + request.uid.substr(0, 8) + "-glance-" + campaign::draw_uid().substr(0, 8);
+  spec.name = "cctl-" + request.uid.substr(0, 8) + glance_mark + campaign::draw_uid().substr(0, 8);
   spec.image = image.id;
   spec.command = {"true"};
   spec.network = "none";
@@ -203,6 +213,7 @@ Task<Site> prepare_site(const SiteRequest& request) {
       site.info.rootless ? "0:0" : std::to_string(getuid()) + ":" + std::to_string(getgid());
   site.user_name = caller_name();
   site.launcher = install_launcher(request.state_folder).string();
+  co_await remove_dead_glances(request);
   std::map<std::string, SiteImage> by_id;
   for (const auto& [name, policy] : request.images) {
     container::ImageInfo info = co_await resolve_image(request, name, policy);

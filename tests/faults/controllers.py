@@ -1,10 +1,11 @@
 """Two controllers never share a campaign, and two campaigns never touch each other."""
 
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support/faults"))
-from campaign import Campaign  # noqa: E402
+from campaign import IMAGE, Campaign, docker  # noqa: E402
 from check import Checks, need_engine  # noqa: E402
 
 checks = Checks("controllers")
@@ -54,6 +55,22 @@ def down_of_a_dead_campaign_removes_its_containers():
         (campaign.folder / "witness/go").touch()
         campaign.up()
         campaign.assert_complete(starts=2)
+
+
+@checks.statement
+def what_was_left_by_a_look_at_the_engine_is_gone_with_the_next_up_and_a_neighbours_is_not():
+    with Campaign(SMALL) as campaign:
+        locks = [campaign.folder / ".state" / campaign.name / "controller.lock", campaign.folder / "neighbours.lock"]
+        made = [docker("create", "--name", f"cctl-0123456{i}-glance-0", "--label", f"campaignctl.uid=0123456{i}",
+                       "--label", f"campaignctl.host={os.uname().nodename}", "--label", f"campaignctl.lock={lock}",
+                       IMAGE, "true").strip() for i, lock in enumerate(locks)]
+        try:
+            campaign.up()
+            campaign.assert_complete()
+            there = docker("ps", "-aq", "--no-trunc").split()
+            assert made[0] not in there and made[1] in there, (made, there)
+        finally:
+            docker("rm", "-f", *made, check=False)
 
 
 @checks.statement
