@@ -24,12 +24,13 @@ void need_bind_sources(const campaign::Runner& runner, const Payload& payload) {
     const campaign::Volume& volume = payload.volumes.at(i);
     std::error_code error;
     if (!volume.source.starts_with('/') || fs::exists(volume.source, error)) continue;
-    const bool of_this_run = volume.source != runner.volumes[i].source;
-    if (of_this_run && fs::create_directories(volume.source, error)) continue;
+    const bool filled_in = volume.source != runner.volumes[i].source;
+    if (filled_in && !error) fs::create_directories(volume.source, error);
+    if (filled_in && !error) continue;
     throw PrepareError(campaign::FailureClass::config,
                        "volumes: " + volume.source + ", which is to be " + volume.target +
                            " inside, " +
-                           (error ? "cannot be seen: " + error.message() : "is not there") +
+                           (error ? "cannot be used: " + error.message() : "is not there") +
                            "; correct the path, or make it before the campaign starts");
   }
 }
