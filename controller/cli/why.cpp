@@ -40,6 +40,10 @@ std::string reason_of(const SessionView& view, const RunState& state) {
   return "";
 }
 
+bool is_accepted(const RunState& state) {
+  return state.phase == RunPhase::completed || state.phase == RunPhase::aggregated;
+}
+
 void add_record(WhyReport& report, const campaign::RunRecord& record) {
   report.notes = record.notes;
   report.valid = record.valid;
@@ -61,7 +65,7 @@ WhyReport make_why(const SessionView& view, const std::string& run) {
       .experiment = view.manifest.plan.experiments[planned.experiment].name,
       .state = campaign::name_of(state.phase),
       .cls = state.cls == campaign::FailureClass::none ? "" : campaign::name_of(state.cls),
-      .message = state.message,
+      .message = is_accepted(state) ? "" : state.message,  // its record says more
       .log = state.attempt > 0 ? log_of(view.results, id, state.attempt) : "",
       .reason = reason_of(view, state),
       .attempt = state.attempt,

@@ -384,6 +384,7 @@ TEST(Why, OfACompletedRunHasWhatItsRecordSaysAgainstIt) {
   EXPECT_TRUE(nlohmann::json::parse(why_json(write()))["valid"]);
   record.valid = false;
   record.invalid_reason = "contaminated: throttled (hw_thermal)";
+  view.fold.runs["l9.c01"].message = record.invalid_reason;
   EXPECT_EQ(why_text(write(), {}),
             "l9.c01  completed, attempt 1: its results were verified and accepted, but its figures "
             "do not count: contaminated: throttled (hw_thermal)\n"
