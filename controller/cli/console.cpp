@@ -40,7 +40,7 @@ Console make_console(const Globals& global) {
 }
 
 std::unique_ptr<Progress> make_progress(const Globals& global, const Console& console) {
-  if (global.verbosity < 0) return make_quiet_progress();
+  if (global.verbosity < 0) return std::make_unique<QuietProgress>();
   const char* term = std::getenv("TERM");
   const bool capable = term != nullptr && std::string_view(term) != "dumb";
   if (console.err_is_terminal && capable && global.verbosity == 0)

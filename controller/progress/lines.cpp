@@ -68,21 +68,10 @@ class LineProgress final : public Progress {
   std::vector<EndedLine> ended_;
 };
 
-class QuietProgress final : public Progress {
- public:
-  void note(const std::string&) override {}
-  void run_started(const std::string&, int) override {}
-  void run_ended(const Ended&) override {}
-  void tick(const ProgressState&) override {}
-  void finish() override {}
-};
-
 }  // namespace
 
 std::unique_ptr<Progress> make_line_progress(int fd, const campaign::Clock& clock) {
   return std::make_unique<LineProgress>(fd, clock);
 }
-
-std::unique_ptr<Progress> make_quiet_progress() { return std::make_unique<QuietProgress>(); }
 
 }  // namespace controller

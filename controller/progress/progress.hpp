@@ -47,12 +47,21 @@ class Progress {
   virtual void finish() = 0;                          // leaves the terminal as it was
 };
 
+// Shows nothing.
+class QuietProgress : public Progress {
+ public:
+  void note(const std::string&) override {}
+  void run_started(const std::string&, int) override {}
+  void run_ended(const Ended&) override {}
+  void tick(const ProgressState&) override {}
+  void finish() override {}
+};
+
 // `fd` is borrowed. Never blocks on it: what a stopped terminal does not take is kept (lines) or
 // dropped (frames).
 std::unique_ptr<Progress> make_live_progress(  // for a terminal
     int fd, bool color, const campaign::Clock& clock = campaign::system_clock());
 std::unique_ptr<Progress> make_line_progress(  // plain lines
     int fd, const campaign::Clock& clock = campaign::system_clock());
-std::unique_ptr<Progress> make_quiet_progress();
 
 }  // namespace controller

@@ -10,7 +10,6 @@
 
 #include "tests/support/controller/bench.hpp"
 #include "tests/support/controller/fake_engine.hpp"
-#include "tests/support/controller/silent_progress.hpp"
 
 namespace controller::test {
 namespace {
@@ -58,7 +57,7 @@ TEST_F(Sequence, RunsComeInPlanOrder) {
 }
 
 // Each end, and how many runs were complete by the state that followed it.
-class EndsAndStates : public SilentProgress {
+class EndsAndStates : public QuietProgress {
  public:
   void run_ended(const Ended& ended) override { waiting = ended.run; }
   void tick(const ProgressState& state) override {
@@ -109,7 +108,7 @@ TEST_F(Sequence, ConfigFailureSkipsAtOnce) {
   EXPECT_EQ(phase("k.c02"), RunPhase::skipped);
 }
 
-class Notes : public SilentProgress {
+class Notes : public QuietProgress {
  public:
   void note(const std::string& line) override { said.push_back(line); }
   std::vector<std::string> said;
@@ -144,7 +143,7 @@ TEST_F(Sequence, RetryIsAnotherAttemptAtTheEndOfItsCycle) {
 }
 
 // What each state said was waited for.
-class Waits : public SilentProgress {
+class Waits : public QuietProgress {
  public:
   void tick(const ProgressState& state) override { said.insert(state.wait.reason); }
   std::set<std::string> said;

@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 
 #include "controller/supervise/async_executor.hpp"
-#include "tests/support/controller/silent_progress.hpp"
 #include "tests/support/controller/supervision.hpp"
 
 namespace controller {
@@ -14,7 +13,7 @@ using supervise::Step;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class Notes : public test::SilentProgress {
+class Notes : public QuietProgress {
  public:
   void note(const std::string& line) override { lines.push_back(line); }
   std::vector<std::string> lines;

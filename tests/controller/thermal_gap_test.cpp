@@ -11,7 +11,6 @@
 #include "controller/thermal/thermometer.hpp"
 #include "tests/support/controller/bench.hpp"
 #include "tests/support/controller/gpu_support.hpp"
-#include "tests/support/controller/silent_progress.hpp"
 
 namespace controller::test {
 namespace {
@@ -34,7 +33,7 @@ class StepClock : public campaign::Clock {
   std::string boot = "0f1e2d3c-1111-2222-3333-444455556666";
 };
 
-class Notes : public SilentProgress {
+class Notes : public QuietProgress {
  public:
   void note(const std::string& line) override { said.push_back(line); }
   std::vector<std::string> said;

@@ -23,7 +23,7 @@ Bench::Bench(const std::string& text) {
   manifest_.campaign_id = campaign_.id;
   manifest_.plan = campaign::make_plan(campaign_);
   manifest_.state_dir = manifest_.results_dir = folder_;
-  progress_ = make_quiet_progress();
+  progress_ = std::make_unique<QuietProgress>();
   fs::create_directories(folder_ / "journal");
   journal_ = campaign::Journal::create(folder_ / "journal", campaign::system_clock());
   ledger_ = std::make_unique<Ledger>(*journal_, fold_, [this] { wake_.notify(); });
